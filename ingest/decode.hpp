@@ -1,0 +1,68 @@
+#pragma once
+// From the query string and the wire body to JSON text: http-v0.md 2.1 and 2.3-2.6, exactly, in
+// that order. Pure; one decoder per worker keeps its buffers between requests.
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "ingest/reject.hpp"
+#include "ingest/request.hpp"
+
+namespace headrace::ingest {
+
+enum class compression_hint : std::uint8_t { none, gzip, lz64, base64 };
+
+struct query_parameters {
+    compression_hint compression = compression_hint::none;
+    bool has_data = false;               // non-empty `data`
+    std::string data;                    // form-decoded
+    std::optional<std::int64_t> sent_at_ms;   // `_` or `sent_at`, unfiltered
+    bool beacon = false;
+};
+
+// Fast when the query is empty. Error: reason::bad_query with serde's exact reason text (2.1).
+std::optional<reject> parse_query(std::string_view query, query_parameters& out);
+
+// JSON text: `json_padding` readable bytes follow. The text may lie in the request's body buffer,
+// in the decoder, or in the query's data; valid until the decoder's next call. Bytes may be
+// changed in place by the caller. It has NOT been checked for UTF-8 (see utf8_error below).
+struct decoded {
+    char* text = nullptr;
+    std::size_t size = 0;
+    // The reject to answer if the JSON parser finds the text not to be UTF-8: its detail differs
+    // between gzip and plain payloads (2.6).
+    std::string_view utf8_detail;
+};
+
+class decoder {
+public:
+    // `inflated_max`: http-v0.md 2.6's L.
+    explicit decoder(std::size_t inflated_max);
+    ~decoder();
+    decoder(const decoder&) = delete;
+    decoder& operator=(const decoder&) = delete;
+
+    std::optional<reject> decode(request&, query_parameters&, decoded& out);
+
+    // Heap bytes held between requests (for the memory budget). Buffers above 1 MiB are given back
+    // by release().
+    std::size_t held_bytes() const;
+    void release();
+
+private:
+    struct impl;
+    std::unique_ptr<impl> impl_;
+};
+
+// The pieces, exposed for tests and fuzzers.
+bool base64_decode(std::string_view in, std::string& out);                  // 2.4 rules
+enum class lz64_result { ok, bad, not_utf16, too_big };
+lz64_result lz64_decode(std::string_view in, std::size_t max_units, std::string& out_utf8);
+bool form_decode_component(std::string_view in, std::string& out);          // + and %XX, bad UTF-8 -> U+FFFD
+bool looks_like_form(std::string_view payload);
+
+}  // namespace headrace::ingest
