@@ -1,0 +1,50 @@
+"""Prometheus text to numbers, and the counting identity of the server."""
+import re
+
+from . import http
+
+SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)(?: \d+)?$')
+LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
+
+# The server's own counters; every test reads them through these names.
+RECEIVED = "headrace_events_received_total"
+ACKED = "headrace_events_acked_total"
+SPOOLED = "headrace_events_spooled_total"
+DROPPED = "headrace_events_dropped_total"
+REFUSED = "headrace_events_refused_total"
+DEAD_LETTERED = "headrace_events_dead_lettered_total"
+IN_FLIGHT = "headrace_events_in_flight"
+
+
+def parse(text):
+    """name -> list of (labels, value)."""
+    found = {}
+    for line in text.splitlines():
+        if not line or line.startswith("#"):
+            continue
+        match = SAMPLE.match(line)
+        assert match, f"not a metric line: {line!r}"
+        labels = dict(LABEL.findall(match[2] or ""))
+        found.setdefault(match[1], []).append((labels, float(match[3])))
+    return found
+
+
+def scrape(admin):
+    answer = http.request(admin + "/metrics")
+    assert answer.status == 200, answer
+    return parse(answer.text())
+
+
+def total(samples, name, **labels):
+    """Sum over the samples of `name` whose labels include `labels`; 0 when there are none."""
+    return sum(value for found, value in samples.get(name, ())
+               if all(found.get(k) == v for k, v in labels.items()))
+
+
+def events(samples):
+    """Every term of the event identity."""
+    assert RECEIVED in samples, f"{RECEIVED} is missing; there are {sorted(samples)}"
+    return {"received": total(samples, RECEIVED), "acked": total(samples, ACKED),
+            "spooled": total(samples, SPOOLED), "dropped": total(samples, DROPPED),
+            "refused": total(samples, REFUSED), "dead_lettered": total(samples, DEAD_LETTERED),
+            "in_flight": total(samples, IN_FLIGHT)}
