@@ -7,8 +7,9 @@
 
 namespace headrace::ingest {
 
-// Writes the escaped text without quotes; `out` needs room for escaped_max(in.size()) bytes.
-// Returns the end of what was written.
+// Writes the escaped text without quotes; `out` needs room for escaped_max(in.size()) bytes, of
+// which the bytes behind the returned end may hold rests of wide stores. Reads nothing outside
+// `in`; `out` must not overlap it. Any thread. Returns the end of what was written.
 char* escape(std::string_view in, char* out);
 constexpr std::size_t escaped_max(std::size_t n) { return n * 6 + 64; }
 
@@ -17,7 +18,7 @@ constexpr std::size_t escaped_max(std::size_t n) { return n * 6 + 64; }
 constexpr std::size_t escaped_json_max(std::size_t n) { return n * 2 + 64; }
 
 enum class escape_variant { scalar, sse2, vbmi2 };
-bool available(escape_variant);
-char* escape_with(escape_variant, std::string_view in, char* out);   // tests and benchmarks
+bool available(escape_variant);  // compiled in, and the CPU has it
+char* escape_with(escape_variant, std::string_view in, char* out);  // tests and benchmarks
 
 }  // namespace headrace::ingest

@@ -20,6 +20,7 @@ public:
     random_source();
     explicit random_source(std::uint64_t seed);
     std::uint64_t next();
+
 private:
     std::uint64_t state_[4];
 };
