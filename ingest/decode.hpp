@@ -29,7 +29,7 @@ std::optional<reject> parse_query(std::string_view query, query_parameters& out)
 
 // JSON text: `json_padding` readable bytes follow. The text may lie in the request's body buffer,
 // in the decoder, or in the query's data; valid until the decoder's next call. Bytes may be
-// changed in place by the caller. It has NOT been checked for UTF-8 (see utf8_error below).
+// changed in place by the caller. It has NOT been checked for UTF-8 (see utf8_detail below).
 struct decoded {
     char* text = nullptr;
     std::size_t size = 0;
@@ -40,12 +40,14 @@ struct decoded {
 
 class decoder {
 public:
-    // `inflated_max`: http-v0.md 2.6's L.
+    // `inflated_max`: http-v0.md 2.6's L; lz64 texts are never above 2 GiB.
     explicit decoder(std::size_t inflated_max);
     ~decoder();
     decoder(const decoder&) = delete;
     decoder& operator=(const decoder&) = delete;
 
+    // Errors: empty_payload, bad_encoding, inflated_too_big, and no_memory if an allocation fails.
+    // `inflated_too_big` is also what a plain text above L gets.
     std::optional<reject> decode(request&, query_parameters&, decoded& out);
 
     // Heap bytes held between requests (for the memory budget). Buffers above 1 MiB are given back
@@ -60,9 +62,10 @@ private:
 
 // The pieces, exposed for tests and fuzzers.
 bool base64_decode(std::string_view in, std::string& out);                  // 2.4 rules
-enum class lz64_result { ok, bad, not_utf16, too_big };
+// too_big: UTF-16 units; too_big_utf8: bytes of the text. Both are bounded by `max_units`.
+enum class lz64_result { ok, bad, not_utf16, too_big, too_big_utf8 };
 lz64_result lz64_decode(std::string_view in, std::size_t max_units, std::string& out_utf8);
-bool form_decode_component(std::string_view in, std::string& out);          // + and %XX, bad UTF-8 -> U+FFFD
+void form_decode_component(std::string_view in, std::string& out);          // + and %XX, bad UTF-8 -> U+FFFD
 bool looks_like_form(std::string_view payload);
 
 }  // namespace headrace::ingest
