@@ -1,1 +1,8 @@
-int main() { return 0; }
+#include <string>
+#include <vector>
+
+#include "server/cli.hpp"
+
+int main(int argc, char** argv) {
+    return headrace::server::run_command({argv + 1, argv + argc});
+}
