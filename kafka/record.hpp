@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -66,6 +67,12 @@ public:
     virtual void push(batch* first) noexcept = 0;
 };
 
+// What a sink keeps in a batch from one use to the next, so that lending it again costs no
+// allocation. Only the sink that put it there looks at it.
+struct sink_slot {
+    virtual ~sink_slot() = default;
+};
+
 // All records of one request. Filled by a worker, then lent to the record_sink by submit() until
 // it is both decided (every outcome is final; the answer may be sent) and released (no thread
 // refers to its memory any more). It comes back through `home` once for both or once for each.
@@ -102,6 +109,7 @@ public:
     std::uint32_t undecided = 0;
     std::uint32_t references = 0;
     std::chrono::steady_clock::time_point submitted{};
+    std::unique_ptr<sink_slot> slot;
 
     record& add() {
         records.emplace_back();

@@ -5,6 +5,8 @@
 //
 // Directory: <dir>/instances/<id>/ locked by the process that owns it; segments `main-<n>.seg`
 // and dead letters `dead-<n>.seg`, plus `checkpoint`. Files 0600, directories 0700.
+#include "kafka/record.hpp"
+
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -17,24 +19,23 @@
 #include <utility>
 #include <vector>
 
-#include "kafka/record.hpp"
-
 namespace headrace::kafka {
 
 // What the records in an instance are for; kept in every segment header.
 enum class spool_mode : std::uint8_t {
-    standalone = 1,   // the spool is the store; shipped only on request (D2)
-    backlog = 2,      // waits for Kafka; ships by itself
+    standalone = 1,  // the spool is the store; shipped only on request (D2)
+    backlog = 2,     // waits for Kafka; ships by itself
 };
 
 struct spool_options {
     std::filesystem::path dir;
     spool_mode mode = spool_mode::standalone;
-    std::uint64_t max_size = 0;        // bytes of segments; 0: half of the free space at open
-    std::uint64_t min_free = 0;        // bytes always left free on the file system
+    std::uint64_t max_size = 0;  // bytes of segments; 0: half of the free space at open
+    std::uint64_t min_free = 0;  // bytes always left free on the file system
     std::uint64_t segment = 64ull << 20;
     std::uint64_t dead_letter_keep_seconds = 7 * 24 * 3600;
     bool allow_tmpfs = false;
+    bool ship_old = false;  // backlog mode: ship old standalone stores too (D2)
 };
 
 // Thrown by spool::open with a complete message: what failed, where, the remedy (for a wrong
@@ -54,28 +55,29 @@ public:
     virtual void synced(bool ok) noexcept = 0;
 
     std::span<record* const> records;
-    append_job* next = nullptr;       // the spool's link
+    append_job* next = nullptr;  // the spool's link
+    std::uint64_t bytes = 0;     // the spool's: room that was set aside
 };
 
 // A record read back. Views point into the reader's buffer until its next call.
 struct stored_record {
-    std::uint64_t sequence = 0;       // unique and ascending within the instance and log
+    std::uint64_t sequence = 0;  // unique and ascending within the instance and log
     std::int64_t stored_at_ns = 0;
     record_kind kind = record_kind::event;
     std::string_view topic;
-    std::string_view key;             // data() == nullptr: null
+    std::string_view key;  // data() == nullptr: null
     std::string_view value;
-    std::vector<header> headers;      // value.data() == nullptr: null
+    std::vector<header> headers;  // value.data() == nullptr: null
 };
 
 struct spool_figures {
-    std::uint64_t events = 0;         // unshipped records of kind event, this instance and adopted ones
-    std::uint64_t records = 0;        // unshipped records of any kind
-    std::uint64_t bytes = 0;          // bytes of segments on disk
+    std::uint64_t events = 0;   // unshipped records of kind event, this instance and adopted ones
+    std::uint64_t records = 0;  // unshipped records of any kind
+    std::uint64_t bytes = 0;    // bytes of segments on disk
     std::uint64_t max_bytes = 0;
-    std::uint64_t dead_letters = 0;   // records in the dead-letter log
-    std::int64_t oldest_stored_at_ns = 0;   // of unshipped records; 0: none
-    std::uint64_t stored_total = 0;   // records made durable since start
+    std::uint64_t dead_letters = 0;        // records in the dead-letter log
+    std::int64_t oldest_stored_at_ns = 0;  // of unshipped records; 0: none
+    std::uint64_t stored_total = 0;        // records made durable since start
     std::uint64_t shipped_total = 0;
     std::uint64_t quarantined_bytes = 0;
     std::uint64_t sync_errors = 0;
@@ -95,6 +97,10 @@ public:
     static std::unique_ptr<spool> open(const spool_options&);
     virtual ~spool() = default;
 
+    // Spool thread, after the last synced() of every group: the place to wake others once for all
+    // of them. Set before the first append(); must not block.
+    virtual void after_group(std::function<void()>) = 0;
+
     // Any thread, never blocks. False: full, broken, or stopping; nothing was taken.
     virtual bool append(append_job&) noexcept = 0;
 
@@ -112,10 +118,10 @@ public:
     // that attempt failed and the drain may send it (false).
     virtual void bind(std::uint64_t sequence, bool bound) noexcept = 0;
 
-    virtual spool_figures figures() const = 0;      // any thread
-    virtual bool healthy(std::string* reason) const = 0;   // accepts and syncs
-    virtual bool ephemeral() const = 0;             // overlay file system (D25)
-    virtual held_store held() const = 0;            // old standalone store found in backlog mode
+    virtual spool_figures figures() const = 0;            // any thread
+    virtual bool healthy(std::string* reason) const = 0;  // accepts and syncs
+    virtual bool ephemeral() const = 0;                   // overlay file system (D25)
+    virtual held_store held() const = 0;  // old standalone store found in backlog mode
 
     // Syncs what was appended, writes the checkpoint, joins the thread, releases the lock.
     virtual void stop() = 0;
@@ -129,6 +135,7 @@ public:
     // Next intact record in order of instance age and sequence. With `follow`, records appended
     // later are returned by later calls.
     bool next(stored_record&, std::string& instance_id);
+
 private:
     struct impl;
     std::unique_ptr<impl> impl_;
@@ -137,7 +144,8 @@ private:
 // `headrace spool ls|verify|cat|tail|replay|discard ...`: whole command, exit code.
 // `replay` hands each record to `ship` (returns ok), built by the caller with a producer.
 using ship_function = std::function<bool(const stored_record&)>;
-using shipper_factory = std::function<ship_function(const std::string& brokers, std::string& error)>;
+using shipper_factory =
+    std::function<ship_function(const std::string& brokers, std::string& error)>;
 int run_spool_command(const std::vector<std::string>& arguments, const std::string& default_dir, const shipper_factory&);
 
 }  // namespace headrace::kafka

@@ -1,0 +1,445 @@
+#include "kafka/spool_store.hpp"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace headrace::kafka {
+namespace {
+
+constexpr std::uint8_t waiting = 0, handed = 1, done = 2, held_back = 3, state_bits = 3;
+constexpr std::uint8_t is_event = 4;
+constexpr std::uint64_t mark_every = 64;
+constexpr std::uint8_t mask(std::uint8_t state) { return static_cast<std::uint8_t>(1u << state); }
+
+}  // namespace
+
+log_store::log_store(spool_disk& disk, std::filesystem::path instance, spool_log log, bool shipping)
+    : disk_(disk), dir_(std::move(instance)), log_(log), shipping_(shipping) {}
+
+void log_store::load(bool tidy) {
+    const std::lock_guard lock(mutex_);
+    spool_checkpoint checkpoint;
+    if (log_ == spool_log::main) checkpoint = read_checkpoint(disk_, dir_);
+    next_number_ = std::max(next_number_, checkpoint.next_number);
+    next_sequence_ = std::max(next_sequence_, checkpoint.next_sequence);
+    const std::vector<segment_file> files = list_segments(dir_, log_);
+    // The header behind a segment knows where it ends, also when its last sync failed.
+    std::uint64_t ends_number = 0, ends_at = 0;
+    for (std::size_t i = files.size(); i-- > 0;) {
+        std::optional<std::uint64_t> end;
+        if (ends_number == files[i].number) end = ends_at;
+        load_segment(files[i], checkpoint, end, tidy);
+        if (segments_.empty() || segments_.front()->header.number != files[i].number) continue;
+        ends_number = segments_.front()->header.previous_number;
+        ends_at = segments_.front()->header.previous_end;
+    }
+    for (const auto& s : segments_) next_sequence_ = std::max(next_sequence_, s->next_sequence);
+    if (!files.empty()) next_number_ = std::max(next_number_, files.back().number + 1);
+}
+
+void log_store::load_segment(
+    const segment_file& file,
+    const spool_checkpoint& checkpoint,
+    std::optional<std::uint64_t> end,
+    bool tidy
+) {
+    segment_reader reader(disk_);
+    const auto state = reader.open(file.path);
+    if (state == segment_reader::opened::newer)
+        throw spool_error(
+            "spool: " + file.path.string() +
+                " was written by a newer version of headrace and is left untouched; run that "
+                "version, or give this one another --spool-dir",
+            78
+        );
+    if (state != segment_reader::opened::ok) {
+        lost_bytes_ += reader.file_bytes();
+        return;
+    }
+    if (end) reader.set_end(*end);
+    auto made = std::make_unique<segment>();
+    segment& s = *made;
+    s.path = file.path;
+    s.header = reader.header();
+    s.header.number = file.number;
+    s.file_bytes = reader.file_bytes();
+    s.next_sequence = s.watermark = s.header.first_sequence;
+    std::uint64_t watermark = 0;
+    for (const auto& e : checkpoint.entries)
+        if (e.number == file.number && e.salt == s.header.salt) watermark = e.watermark;
+    const auto& seal = reader.seal();
+    const bool partly =
+        watermark > s.header.first_sequence && (!seal || watermark < seal->next_sequence);
+    const bool believable =
+        seal && seal->next_sequence >= s.header.first_sequence &&
+        seal->next_sequence - s.header.first_sequence <= s.file_bytes / spool_record_head &&
+        !partly;
+    if (believable) {
+        s.next_sequence = seal->next_sequence;
+        s.left = shipping_ ? s.records() : seal->records;
+        s.events_left = seal->events;
+        s.oldest_ns = seal->oldest_ns;
+        s.newest_ns = seal->newest_ns;
+        s.end = s.visible_end = seal->end;
+        if (shipping_ && watermark >= s.next_sequence) {
+            s.left = s.events_left = 0;
+            s.watermark = s.next_sequence;
+        }
+        if (shipping_ && s.left > 0) s.states.resize(s.records());
+    } else {
+        walk(s, reader, watermark);
+        if (tidy && !seal) tidy_file(s, reader);
+    }
+    segments_.insert(segments_.begin(), std::move(made));
+}
+
+void log_store::walk(segment& s, segment_reader& reader, std::uint64_t watermark) {
+    stored_record r;
+    while (reader.next(r)) {
+        note(s, {r.sequence, reader.record_offset(), r.stored_at_ns, r.kind == record_kind::event});
+        if (shipping_ && r.sequence < watermark)
+            finish_record(s, r.sequence - s.header.first_sequence);
+    }
+    s.end = s.visible_end = (reader.position() + spool_block - 1) / spool_block * spool_block;
+    s.bad_bytes = reader.bad_bytes() + reader.tail_bytes();
+}
+
+// Ends the file behind what was written and seals it, so that the next start need not read it.
+void log_store::tidy_file(segment& s, segment_reader& reader) {
+    const file_handle file(disk_.open(s.path, O_RDWR));
+    if (!file) return;
+    const std::uint64_t used = std::max(s.end, reader.position() + reader.tail_bytes());
+    const std::uint64_t size = (used + spool_block - 1) / spool_block * spool_block;
+    if (size < s.file_bytes && disk_.truncate(file.get(), size) >= 0) s.file_bytes = size;
+    if (s.bad_bytes != 0) return;
+    char block[spool_block];
+    encode_seal(
+        {s.end, s.next_sequence, s.left, s.events_left, s.oldest_ns, s.newest_ns},
+        s.header.salt,
+        block
+    );
+    if (!shipping_ || s.watermark == s.header.first_sequence)
+        if (disk_.write_all(file.get(), block, sizeof block, 2 * spool_block) == 0)
+            disk_.sync(file.get());
+}
+
+// Appends one record to the segment's books.
+void log_store::note(segment& s, const record_note& n) {
+    const std::uint64_t index = n.sequence - s.header.first_sequence;
+    if (s.oldest_ns == 0) s.oldest_ns = n.stored_at_ns;
+    s.newest_ns = std::max(s.newest_ns, n.stored_at_ns);
+    s.next_sequence = n.sequence + 1;
+    ++s.left;
+    if (n.event) ++s.events_left;
+    if (!shipping_) return;
+    s.states.resize(index + 1, done);
+    s.states[index] = n.event ? is_event : 0;
+    if (index % mark_every != 0) return;
+    s.marks.resize(index / mark_every + 1);
+    s.marks.back() = {n.offset, n.stored_at_ns};
+}
+
+std::uint64_t log_store::next_number() const {
+    const std::lock_guard lock(mutex_);
+    return next_number_;
+}
+
+std::uint64_t log_store::next_sequence() const {
+    const std::lock_guard lock(mutex_);
+    return next_sequence_;
+}
+
+std::uint64_t log_store::last_number() const {
+    const std::lock_guard lock(mutex_);
+    return segments_.empty() ? 0 : segments_.back()->header.number;
+}
+
+std::uint64_t log_store::last_end() const {
+    const std::lock_guard lock(mutex_);
+    return segments_.empty() ? 0 : segments_.back()->end;
+}
+
+void log_store::opened(const segment_header& h, std::uint64_t file_bytes) {
+    const std::lock_guard lock(mutex_);
+    auto s = std::make_unique<segment>();
+    s->path = dir_ / segment_name(log_, h.number);
+    s->header = h;
+    s->next_sequence = s->watermark = h.first_sequence;
+    s->file_bytes = file_bytes;
+    s->active = true;
+    segments_.push_back(std::move(s));
+    next_number_ = h.number + 1;
+}
+
+void log_store::durable(std::uint64_t end, const std::vector<record_note>& notes) {
+    const std::lock_guard lock(mutex_);
+    segment& s = *segments_.back();
+    for (const record_note& n : notes) note(s, n);
+    s.end = end;
+    next_sequence_ = std::max(next_sequence_, s.next_sequence);
+}
+
+void log_store::publish() {
+    const std::lock_guard lock(mutex_);
+    for (auto it = segments_.rbegin(); it != segments_.rend(); ++it) {
+        if ((*it)->visible_end == (*it)->end && !(*it)->active) break;
+        (*it)->visible_end = (*it)->end;
+    }
+}
+
+void log_store::closed(std::uint64_t file_bytes) {
+    const std::lock_guard lock(mutex_);
+    segments_.back()->active = false;
+    segments_.back()->file_bytes = file_bytes;
+}
+
+segment_seal log_store::seal_of_last() const {
+    const std::lock_guard lock(mutex_);
+    const segment& s = *segments_.back();
+    // All records, also those shipped meanwhile: the checkpoint says what was.
+    std::uint64_t events = s.events_left;
+    if (shipping_)
+        events = static_cast<std::uint64_t>(std::count_if(
+            s.states.begin(), s.states.end(), [](std::uint8_t v) { return (v & is_event) != 0; }
+        ));
+    return {s.end, s.next_sequence, s.records(), events, s.oldest_ns, s.newest_ns};
+}
+
+int log_store::checkpoint() {
+    spool_checkpoint c;
+    {
+        const std::lock_guard lock(mutex_);
+        if (!dirty_) return 0;
+        dirty_ = false;
+        c.next_number = next_number_;
+        c.next_sequence = next_sequence_;
+        for (const auto& s : segments_)
+            if (s->watermark > s->header.first_sequence)
+                c.entries.push_back({s->header.number, s->header.salt, s->watermark});
+    }
+    const int result = write_checkpoint(disk_, dir_, c);
+    if (result < 0) {
+        const std::lock_guard lock(mutex_);
+        dirty_ = true;
+    }
+    return result;
+}
+
+void log_store::drop_shipped() {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(segments_, [this](const auto& s) {
+        if (s->active || s->left != 0 || s->visible_end != s->end) return false;
+        if (s->bad_bytes == 0) return disk_.unlink(s->path) >= 0;
+        auto bad = s->path;
+        bad.replace_extension(".bad");
+        return disk_.rename(s->path, bad) >= 0;
+    });
+}
+
+void log_store::drop_older(std::int64_t newest_ns) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(segments_, [&](const auto& s) {
+        return !s->active && s->newest_ns < newest_ns && disk_.unlink(s->path) >= 0;
+    });
+}
+
+bool log_store::active_shipped() const {
+    const std::lock_guard lock(mutex_);
+    return !segments_.empty() && segments_.back()->active && segments_.back()->left == 0 &&
+           segments_.back()->records() != 0;
+}
+
+log_figures log_store::figures() const {
+    const std::lock_guard lock(mutex_);
+    log_figures f;
+    f.segments = segments_.size();
+    f.bytes = f.allocated = f.bad_bytes = lost_bytes_;
+    for (const auto& s : segments_) {
+        f.allocated += s->file_bytes;
+        f.bytes += s->active ? s->end : s->file_bytes;
+        f.bad_bytes += s->bad_bytes;
+        f.records += s->left;
+        if (s->left == 0) continue;
+        f.events += s->events_left;
+        if (f.oldest_ns != 0) continue;
+        const std::uint64_t at = (s->watermark - s->header.first_sequence) / mark_every;
+        const bool marked = at < s->marks.size() && s->marks[at].offset != 0;
+        f.oldest_ns = marked ? s->marks[at].stored_at_ns : s->oldest_ns;
+    }
+    return f;
+}
+
+std::uint64_t log_store::shipped_total() const {
+    const std::lock_guard lock(mutex_);
+    return shipped_total_;
+}
+
+bool log_store::nothing_left() const {
+    const std::lock_guard lock(mutex_);
+    return segments_.empty() && lost_bytes_ == 0;
+}
+
+// --- what was shipped, and the drain's cursor ---------------------------------------------------
+
+log_store::segment* log_store::find(std::uint64_t sequence) {
+    auto it = std::upper_bound(
+        segments_.begin(),
+        segments_.end(),
+        sequence,
+        [](std::uint64_t value, const auto& s) { return value < s->header.first_sequence; }
+    );
+    if (it == segments_.begin()) return nullptr;
+    segment& s = **std::prev(it);
+    const std::uint64_t index = sequence - s.header.first_sequence;
+    return index < s.states.size() ? &s : nullptr;
+}
+
+void log_store::finish_record(segment& s, std::uint64_t index) {
+    const bool event = (s.states[index] & is_event) != 0;
+    s.states[index] = static_cast<std::uint8_t>(done | (event ? is_event : 0));
+    --s.left;
+    if (event && s.events_left > 0) --s.events_left;
+    while (s.watermark < s.next_sequence &&
+           (s.states[s.watermark - s.header.first_sequence] & state_bits) == done)
+        ++s.watermark;
+    dirty_ = true;
+}
+
+bool log_store::set_state(std::uint64_t sequence, std::uint8_t from_mask, std::uint8_t to) {
+    segment* s = find(sequence);
+    if (s == nullptr) return false;
+    std::uint8_t& state = s->states[sequence - s->header.first_sequence];
+    if ((from_mask & mask(state & state_bits)) == 0) return false;
+    if (to == done)
+        finish_record(*s, sequence - s->header.first_sequence);
+    else
+        state = static_cast<std::uint8_t>((state & ~state_bits) | to);
+    return true;
+}
+
+// Records that cannot be read any more must not keep their segment for ever.
+void log_store::set_gone(segment& s, std::uint64_t begin, std::uint64_t end) {
+    for (std::uint64_t sequence = begin; sequence < end; ++sequence) {
+        const std::uint64_t index = sequence - s.header.first_sequence;
+        if (index >= s.states.size()) break;
+        if ((s.states[index] & state_bits) == waiting) finish_record(s, index);
+    }
+}
+
+void log_store::shipped(std::uint64_t sequence) {
+    const std::lock_guard lock(mutex_);
+    if (set_state(sequence, mask(waiting) | mask(handed) | mask(held_back), done)) ++shipped_total_;
+}
+
+void log_store::drained(std::uint64_t sequence, bool ok) {
+    const std::lock_guard lock(mutex_);
+    if (ok) {
+        if (set_state(sequence, mask(waiting) | mask(handed) | mask(held_back), done))
+            ++shipped_total_;
+    } else if (set_state(sequence, mask(handed), waiting)) {
+        rewind_later_ = std::min(rewind_later_.value_or(sequence), sequence);
+    }
+}
+
+void log_store::bind(std::uint64_t sequence, bool bound) {
+    const std::lock_guard lock(mutex_);
+    if (bound)
+        set_state(sequence, mask(waiting), held_back);
+    else if (set_state(sequence, mask(held_back), waiting))
+        rewind_to(sequence);
+}
+
+void log_store::rewind_to(std::uint64_t sequence) {
+    if (sequence < cursor_sequence_) rewind_ = std::min(rewind_.value_or(sequence), sequence);
+}
+
+bool log_store::open_cursor(segment& s, std::uint64_t sequence) {
+    auto reader = std::make_unique<segment_reader>(disk_);
+    cursor_number_ = s.header.number;
+    if (reader->open(s.path) != segment_reader::opened::ok) return false;
+    reader->set_end(s.visible_end);
+    cursor_sequence_ = s.header.first_sequence;
+    std::uint64_t at = (std::max(sequence, cursor_sequence_) - cursor_sequence_) / mark_every + 1;
+    while (at-- > 0) {
+        if (at >= s.marks.size() || s.marks[at].offset == 0) continue;
+        cursor_sequence_ += at * mark_every;
+        reader->seek(s.marks[at].offset, cursor_sequence_);
+        break;
+    }
+    cursor_ = std::move(reader);
+    return true;
+}
+
+// Puts the cursor on a segment that may have something for next(). False: there is none.
+bool log_store::position_cursor() {
+    if (rewind_) {
+        const std::uint64_t sequence = *std::exchange(rewind_, {});
+        cursor_.reset();
+        if (segment* s = find(sequence)) open_cursor(*s, sequence);
+    }
+    for (auto& s : segments_) {
+        if (s->header.number < cursor_number_) continue;
+        if (cursor_ && s->header.number == cursor_number_) {
+            cursor_->set_end(s->visible_end);
+            return true;
+        }
+        cursor_.reset();
+        if (s->left == 0 && !s->active) continue;
+        if (open_cursor(*s, 0)) return true;
+        ++cursor_number_;
+    }
+    cursor_.reset();
+    return false;
+}
+
+// The cursor's segment has no more intact record up to its visible end. True: nothing to do now.
+bool log_store::cursor_at_end() {
+    for (auto& s : segments_) {
+        if (s->header.number != cursor_number_) continue;
+        if (s->active || s->visible_end != s->end) return true;
+        if (cursor_->position() < s->visible_end) return false;
+        s->bad_bytes = std::max(s->bad_bytes, cursor_->bad_bytes());
+        set_gone(*s, cursor_sequence_, s->next_sequence);
+    }
+    cursor_.reset();
+    ++cursor_number_;
+    return false;
+}
+
+bool log_store::next(stored_record& out) {
+    for (;;) {
+        {
+            const std::lock_guard lock(mutex_);
+            if (!position_cursor()) {
+                if (!rewind_later_) return false;
+                rewind_ = std::exchange(rewind_later_, {});
+                continue;
+            }
+        }
+        const bool read = cursor_->next(out);
+        const std::lock_guard lock(mutex_);
+        if (!read) {
+            if (!cursor_at_end()) continue;
+            if (!rewind_later_) return false;
+            rewind_ = std::exchange(rewind_later_, {});
+            continue;
+        }
+        segment* s = find(out.sequence);
+        if (s == nullptr || s->header.number != cursor_number_) continue;
+        set_gone(*s, cursor_sequence_, out.sequence);
+        cursor_sequence_ = out.sequence + 1;
+        const std::uint64_t index = out.sequence - s->header.first_sequence;
+        if ((s->states[index] & state_bits) != waiting) continue;
+        s->states[index] =
+            static_cast<std::uint8_t>(handed | (out.kind == record_kind::event ? is_event : 0));
+        if (index % mark_every == 0) {
+            if (s->marks.size() <= index / mark_every) s->marks.resize(index / mark_every + 1);
+            s->marks[index / mark_every] = {cursor_->record_offset(), out.stored_at_ns};
+        }
+        return true;
+    }
+}
+
+}  // namespace headrace::kafka
