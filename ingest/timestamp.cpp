@@ -283,6 +283,10 @@ std::optional<sent_at_time> sent_at_from_ms(std::int64_t ms) {
 std::optional<instant> parse_timestamp(std::string_view text, instant now) {
     if (const auto at = parse_rfc3339(text)) return at;
     if (text.size() > loose_time_max) return std::nullopt;
+    // No loose form of this length has its T here, so that step (d) may come first.
+    if (text.size() >= 19 && text[10] == 'T') {
+        if (const auto at = parse_civil(text)) return at;
+    }
     char buffer[40];
     const std::string_view completed = complete_offset(text, buffer);
     if (completed.size() != text.size()) {
