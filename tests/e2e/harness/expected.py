@@ -156,7 +156,7 @@ def match(records, expected, ip="127.0.0.1"):
         results = [differences(record, candidate, ip) for candidate in candidates]
         best = min(range(len(results)), key=lambda i: len(results[i]))
         assert not results[best], f"{results[best]}\n{record.value[:1500]}"
-        left = [e for e in left if e is not candidates[best]]
+        left.pop(next(i for i, e in enumerate(left) if e is candidates[best]))
     assert not left, f"{len(left)} events are missing: {[(e['event'], e['uuid']) for e in left[:10]]}"
 
 

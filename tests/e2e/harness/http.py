@@ -46,7 +46,11 @@ class Raw:
         self.socket.close()
 
     def send(self, data):
-        self.socket.sendall(data)
+        """A peer that has answered and closed already is no error here: its answer is what counts."""
+        try:
+            self.socket.sendall(data)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
 
     def _fill(self):
         piece = self.socket.recv(65536)

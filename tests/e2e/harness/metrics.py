@@ -2,6 +2,7 @@
 import re
 
 from . import http
+from .waiting import wait_until
 
 SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)(?: \d+)?$')
 LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
@@ -48,3 +49,18 @@ def events(samples):
             "spooled": total(samples, SPOOLED), "dropped": total(samples, DROPPED),
             "refused": total(samples, REFUSED), "dead_lettered": total(samples, DEAD_LETTERED),
             "in_flight": total(samples, IN_FLIGHT)}
+
+
+def judge(running, **outside):
+    """Compares each term of the identity with outside evidence and the terms with each other:
+    received = acked + spooled + dropped + refused + dead_lettered + in_flight. Terms that are not
+    given must be 0."""
+    found = {}
+
+    def settled():
+        found.update(events(scrape(running.admin)))
+        return found["in_flight"] == 0
+    wait_until(settled, lambda: f"no event in flight: {found}", 20)
+    wanted = dict.fromkeys(found, 0) | outside
+    assert found == wanted, f"counters {found}, outside evidence {wanted}"
+    assert found["received"] == sum(v for k, v in found.items() if k != "received")
