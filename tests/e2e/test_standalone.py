@@ -195,6 +195,7 @@ def test_strict_mode_refuses_the_whole_batch(launch, token):
     assert (answer.status, answer.text()) == (
         400, "failed to hydrate events from request: non-engage request missing event name attribute")
     assert h.stored() == []
+    metrics.judge(h, received=2, refused=2)
 
 
 REFUSALS = [
@@ -367,3 +368,11 @@ def test_a_taken_port_and_a_wrong_setting_end_with_a_remedy(launch, folder):
     done = server.run("serve", "--listen", "127.0.0.1:0", "--spool-dir", folder / "other",
                       settings={"HEADRACE_SERVER_IDLE_TIMEOUT": "5"})
     assert done.returncode == 78 and "server.idle_timeout" in done.stderr + done.stdout
+
+
+def test_a_spool_folder_that_cannot_be_ends_with_a_remedy(folder):
+    (folder / "file").write_text("in the way")
+    done = server.run("serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
+                      "--spool-dir", folder / "file")
+    said = done.stdout + done.stderr
+    assert done.returncode not in (0, -6, -11) and str(folder / "file") in said, (done.returncode, said)
