@@ -61,11 +61,12 @@ private:
 };
 
 // The pieces, exposed for tests and fuzzers.
-bool base64_decode(std::string_view in, std::string& out);                  // 2.4 rules
+bool base64_decode(std::string_view in, std::string& out);   // 2.4 rules
 // too_big: UTF-16 units; too_big_utf8: bytes of the text. Both are bounded by `max_units`.
 enum class lz64_result { ok, bad, not_utf16, too_big, too_big_utf8 };
 lz64_result lz64_decode(std::string_view in, std::size_t max_units, std::string& out_utf8);
-void form_decode_component(std::string_view in, std::string& out);          // + and %XX, bad UTF-8 -> U+FFFD
+// + and %XX; bad UTF-8 becomes U+FFFD.
+void form_decode_component(std::string_view in, std::string& out);
 bool looks_like_form(std::string_view payload);
 
 }  // namespace headrace::ingest

@@ -9,7 +9,8 @@ namespace headrace::ingest {
 
 namespace {
 
-constexpr std::size_t sniffed = 128;  // bytes that decide whether a payload is a form (2.4)
+constexpr std::size_t longest_name = 11;  // "compression", of the names that mean something
+constexpr std::size_t sniffed = 128;      // bytes that decide whether a payload is a form (2.4)
 
 int hex_value(char c) {
     if (c >= '0' && c <= '9') return c - '0';
@@ -27,8 +28,11 @@ bool equal(std::string_view a, std::string_view b, bool case_sensitive) {
     });
 }
 
+// True if decoding would change nothing.
 bool is_plain(std::string_view encoded) {
-    return encoded.find_first_of("%+") == std::string_view::npos;
+    return std::all_of(encoded.begin(), encoded.end(), [](char c) {
+        return c != '%' && c != '+' && static_cast<unsigned char>(c) < 0x80;
+    });
 }
 
 bool starts_with_known_field(std::string_view text) {
@@ -41,7 +45,7 @@ bool starts_with_known_field(std::string_view text) {
 void form_decode_component(std::string_view in, std::string& out) {
     out.resize(in.size());
     char* to = out.data();
-    bool ascii = true;
+    unsigned char seen = 0;
     for (std::size_t i = 0; i < in.size(); ++i) {
         char c = in[i];
         if (c == '+') {
@@ -53,11 +57,11 @@ void form_decode_component(std::string_view in, std::string& out) {
                 i += 2;
             }
         }
-        ascii = ascii && static_cast<unsigned char>(c) < 0x80;
+        seen |= static_cast<unsigned char>(c);
         *to++ = c;
     }
     out.resize(static_cast<std::size_t>(to - out.data()));
-    if (ascii) return;
+    if (seen < 0x80) return;
     std::string scratch;
     replace_bad_utf8(out, scratch);
 }
@@ -84,13 +88,15 @@ std::optional<form_pair> next_form_pair(std::string_view& rest) {
     return std::nullopt;
 }
 
-bool form_name_is(std::string_view encoded, std::string_view name) {
-    // Three bytes per character is the longest spelling of a name, so hostile keys are never
-    // copied.
-    if (is_plain(encoded) || encoded.size() > name.size() * 3) return encoded == name;
-    std::string decoded;
-    form_decode_component(encoded, decoded);
-    return decoded == name;
+std::string_view form_component(std::string_view encoded, std::string& scratch) {
+    if (is_plain(encoded)) return encoded;
+    form_decode_component(encoded, scratch);
+    return scratch;
+}
+
+std::string_view form_name(std::string_view encoded, std::string& scratch) {
+    if (encoded.size() > longest_name * 3) return {};
+    return form_component(encoded, scratch);
 }
 
 compression_hint parse_compression(std::string_view name, bool case_sensitive) {
@@ -115,17 +121,17 @@ compression_hint parse_compression(std::string_view name, bool case_sensitive) {
 bool parse_form(std::string_view payload, form_fields& out, std::string& data) {
     out = {};
     bool has_compression = false;
+    std::string scratch;
     while (const auto pair = next_form_pair(payload)) {
-        if (form_name_is(pair->name, "data")) {
+        const auto name = form_name(pair->name, scratch);
+        if (name == "data") {
             if (out.has_data) return false;
             out.has_data = true;
             form_decode_component(pair->value, data);
-        } else if (form_name_is(pair->name, "compression")) {
+        } else if (name == "compression") {
             if (has_compression) return false;
             has_compression = true;
-            std::string value;
-            form_decode_component(pair->value, value);
-            out.compression = parse_compression(value, false);
+            out.compression = parse_compression(form_component(pair->value, scratch), false);
         }
     }
     return true;

@@ -16,8 +16,11 @@ struct form_pair {
 };
 std::optional<form_pair> next_form_pair(std::string_view& rest);
 
-// True if `encoded`, once decoded, is `name`.
-bool form_name_is(std::string_view encoded, std::string_view name);
+// The decoded text: `encoded` itself where nothing needs decoding, else it lies in `scratch`.
+std::string_view form_component(std::string_view encoded, std::string& scratch);
+// The same for a name; empty if it is longer than any spelling of a name that is known here, so
+// that hostile names are never copied.
+std::string_view form_name(std::string_view encoded, std::string& scratch);
 
 // The names of 2.1 in any case (`case_sensitive` for the header of 2.6); none if unknown.
 compression_hint parse_compression(std::string_view name, bool case_sensitive);

@@ -44,33 +44,32 @@ struct seen_fields {
 
 template <std::signed_integral T>
 std::optional<reject> parse_number(std::string_view encoded, T& out) {
-    std::string value;
-    form_decode_component(encoded, value);
-    const auto error = parse_decimal(value, out);
+    std::string scratch;
+    const auto error = parse_decimal(form_component(encoded, scratch), out);
     if (!error.empty()) return bad_query(error);
     return std::nullopt;
 }
 
 std::optional<reject> take_pair(const form_pair& pair, seen_fields& seen, query_parameters& out) {
-    if (form_name_is(pair.name, "compression")) {
-        if (seen.compression) return duplicate("compression");
+    std::string scratch;
+    const auto name = form_name(pair.name, scratch);
+    if (name == "compression") {
+        if (seen.compression) return duplicate(name);
         seen.compression = true;
-        std::string value;
-        form_decode_component(pair.value, value);
-        out.compression = parse_compression(value, false);
-    } else if (form_name_is(pair.name, "data")) {
-        if (seen.data) return duplicate("data");
+        out.compression = parse_compression(form_component(pair.value, scratch), false);
+    } else if (name == "data") {
+        if (seen.data) return duplicate(name);
         seen.data = true;
         form_decode_component(pair.value, out.data);
         out.has_data = !out.data.empty();
-    } else if (form_name_is(pair.name, "_") || form_name_is(pair.name, "sent_at")) {
+    } else if (name == "_" || name == "sent_at") {
         if (seen.sent_at) return duplicate("sent_at");
         seen.sent_at = true;
         std::int64_t value = 0;
         if (auto error = parse_number(pair.value, value)) return error;
         out.sent_at_ms = value;
-    } else if (form_name_is(pair.name, "beacon")) {
-        if (seen.beacon) return duplicate("beacon");
+    } else if (name == "beacon") {
+        if (seen.beacon) return duplicate(name);
         seen.beacon = true;
         std::int32_t value = 0;
         if (auto error = parse_number(pair.value, value)) return error;

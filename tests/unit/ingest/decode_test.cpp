@@ -1,104 +1,11 @@
-// Rows of http-v0.md 2.3-2.6 and of its section 6 that are about decoding.
+// Rows of http-v0.md 2.3, 2.4, 2.6 and of its section 6 that are about decoding; forms are apart.
 #include "ingest/decode.hpp"
 
 #include "tests/support/catch.hpp"
-#include "tests/unit/ingest/gzip_maker.hpp"
+#include "tests/unit/ingest/decode_call.hpp"
 
-using namespace headrace::ingest;
-using headrace::test::gzip;
+using namespace headrace::test;
 using namespace std::string_literals;
-
-namespace {
-
-const std::string json = R"({"event":"a"})";
-const std::string json_base64 = "eyJldmVudCI6ImEifQ==";
-const std::string json_lz64 = "N4IgpgbmB2AuIC4QEMQF8g==";
-// lz64 of base64 of the same.
-const std::string json_base64_lz64 = "KYTwUgNgJgtgagVygYQJIDZUwKIEsBmAigLzFA==";
-const std::string form = "application/x-www-form-urlencoded";
-const std::string expected_form = "bad_encoding: expected form data in POST request payload";
-const std::string bad_gzip = "bad_encoding: invalid GZIP data";
-
-std::string name_of(reason why) {
-    switch (why) {
-        case reason::bad_encoding:
-            return "bad_encoding";
-        case reason::inflated_too_big:
-            return "inflated_too_big";
-        case reason::empty_payload:
-            return "empty_payload";
-        case reason::no_memory:
-            return "no_memory";
-        default:
-            return "unexpected reason";
-    }
-}
-
-struct call {
-    std::string body{};
-    std::string query{};
-    headrace::ingest::route route = route::i_v0_e;
-    std::string content_type{};
-    std::string content_encoding{};
-    std::size_t limit = 1'000'000;
-};
-
-// The decoded text, or the reason and detail of the refusal.
-std::string run(decoder& machine, const call& c, decoded& out) {
-    query_parameters query;
-    REQUIRE_FALSE(parse_query(c.query, query));
-    std::string body = c.body + std::string(json_padding, '\0');
-    request req;
-    req.route = c.route;
-    req.content_type = c.content_type;
-    req.content_encoding = c.content_encoding;
-    req.body = body.data();
-    req.body_size = c.body.size();
-    if (const auto error = machine.decode(req, query, out)) {
-        return name_of(error->reason) + ": " + error->detail;
-    }
-    std::size_t sum = 0;  // lets a sanitizer see that the padding may be read
-    for (std::size_t i = 0; i < json_padding; ++i)
-        sum += static_cast<unsigned char>(out.text[out.size + i]);
-    CHECK(sum < json_padding * 256);
-    return {out.text, out.size};
-}
-
-std::string run(const call& c) {
-    decoder machine(c.limit);
-    decoded out;
-    return run(machine, c, out);
-}
-
-std::string base64(std::string_view in) {
-    static constexpr std::string_view alphabet =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    std::string out;
-    for (std::size_t i = 0; i < in.size(); i += 3) {
-        std::uint32_t bits = 0;
-        for (std::size_t j = 0; j < 3; ++j) {
-            bits = bits << 8 | (i + j < in.size() ? static_cast<unsigned char>(in[i + j]) : 0U);
-        }
-        for (unsigned j = 0; j < 4; ++j) {
-            out += i + j > in.size() ? '=' : alphabet[bits >> (18 - 6 * j) & 63];
-        }
-    }
-    return out;
-}
-
-std::string percent(std::string_view in) {
-    static constexpr std::string_view digits = "0123456789ABCDEF";
-    std::string out;
-    for (const char c : in) {
-        const auto b = static_cast<unsigned char>(c);
-        out += '%';
-        out += digits[b >> 4];
-        out += digits[b & 15];
-    }
-    return out;
-}
-
-}  // namespace
 
 TEST_CASE("plain JSON is not copied") {
     decoder machine(1000);
@@ -158,112 +65,9 @@ TEST_CASE("what is not canonical base64 stays as it is") {
     CHECK(run({.body = std::string(128, 'A') + "AAAA"}) == std::string(99, '\0'));
 }
 
-TEST_CASE("a plus that became a space defeats base64 in the query") {
-    const auto text = base64("\xfb\xef\xbe");  // "++++"
-    REQUIRE(text == "++++");
-    CHECK(run({.query = "data=++++"}) == "    ");
-    CHECK(run({.query = "data=%2B%2B%2B%2B"}) == "\xfb\xef\xbe");
-}
-
 TEST_CASE("a form-like text is not taken for base64") {
     CHECK(run({.body = "ip=="}) == "ip==");
     CHECK(run({.body = "data=AAA"}) == "data=AAA");
-}
-
-TEST_CASE("a form gives its data") {
-    for (const auto way : {route::e, route::batch}) {
-        CHECK(
-            run({.body = "data=" + percent(json) + "&ver=1.2.3", .route = way, .content_type = form}
-            ) == json
-        );
-        CHECK(
-            run({.body = "ip=1&data=" + percent(json), .route = way, .content_type = form}) == json
-        );
-        CHECK(
-            run(
-                {.body = "data=" + percent(json_lz64) + "&compression=lz64",
-                 .route = way,
-                 .content_type = form}
-            ) == json
-        );
-        CHECK(
-            run(
-                {.body = "data=" + percent(json_lz64),
-                 .query = "compression=lz64",
-                 .route = way,
-                 .content_type = form}
-            ) == json
-        );
-        CHECK(
-            run(
-                {.body = "data=" + percent(json_lz64),
-                 .route = way,
-                 .content_type = form,
-                 .content_encoding = "lz-string"}
-            ) == json
-        );
-    }
-    CHECK(run({.body = "data=", .content_type = form}).empty());
-    CHECK(
-        run({.body = "_=1&compression=base64", .content_type = form}) == "_=1&compression=base64"
-    );
-    CHECK(run({.body = base64("data=%7B%7D "), .content_type = form}) == "{} ");
-}
-
-TEST_CASE("base64 in a form is undone on legacy routes only") {
-    const call legacy{
-        .body = "data=" + percent(json_base64), .route = route::e, .content_type = form};
-    auto modern = legacy;
-    modern.route = route::batch;
-    CHECK(run(legacy) == json);
-    CHECK(run(modern) == json_base64);
-    for (const auto way : {route::capture, route::track, route::engage}) {
-        auto other = legacy;
-        other.route = way;
-        CHECK(run(other) == json);
-    }
-}
-
-TEST_CASE("spaces in a base64 form value become plus signs again") {
-    const auto text = "[\"\xc3\xbb\xe2\xaf\xbe>>>\"]"s;
-    const auto packed = base64(text);
-    REQUIRE(packed.find('+') != std::string::npos);
-    call raw{.body = "data=" + packed, .route = route::e, .content_type = form};
-    CHECK(run(raw) == text);
-    raw.route = route::batch;
-    CHECK(run(raw) == packed);
-    CHECK(run({.body = "data=a+b", .content_type = form}) == "a b");      // length 3
-    CHECK(run({.body = "data=a+b%7B", .content_type = form}) == "a b{");  // no base64 character
-    CHECK(run({.body = "data=a+bc", .content_type = form}) == "a+bc");
-}
-
-TEST_CASE("a body that is no form is refused under the form type") {
-    CHECK(run({.body = json, .content_type = form}) == expected_form);
-    CHECK(run({.body = gzip(json), .content_type = form}) == expected_form);
-    CHECK(run({.body = json_base64, .content_type = form}) == expected_form);
-    CHECK(run({.query = "data=" + percent(json), .content_type = form}) == expected_form);
-    CHECK(run({.body = "ver=1", .content_type = form}) == expected_form);
-    CHECK(
-        run({.body = "data=1&data=2", .content_type = form}) ==
-        "bad_encoding: invalid urlencoded form data"
-    );
-    CHECK(
-        run({.body = "data=1&compression=a&compression=b", .content_type = form}) ==
-        "bad_encoding: invalid urlencoded form data"
-    );
-}
-
-TEST_CASE("only the exact form type means a form") {
-    for (const std::string& type :
-         {form + "; charset=UTF-8",
-          "Application/x-www-form-urlencoded"s,
-          "application/json"s,
-          " " + form,
-          ""s}) {
-        CAPTURE(type);
-        CHECK(run({.body = "data=%7B%7D", .content_type = type}) == "data=%7B%7D");
-        CHECK(run({.body = json, .content_type = type}) == json);
-    }
 }
 
 TEST_CASE("gzip is found with and without a hint") {
@@ -310,16 +114,6 @@ TEST_CASE("a gzip hint on something else is refused") {
     );
 }
 
-TEST_CASE("base64 of gzip in a form stays base64") {
-    // On legacy routes the second unwrap gives bytes that are no UTF-8, so the text is kept.
-    const auto packed = base64(gzip(json));
-    for (const auto way : {route::e, route::batch}) {
-        CHECK(
-            run({.body = "data=" + percent(packed), .route = way, .content_type = form}) == packed
-        );
-    }
-}
-
 TEST_CASE("base64 inside gzip is undone on legacy routes only") {
     CHECK(run({.body = gzip(json_base64), .route = route::e}) == json);
     CHECK(run({.body = gzip(json_base64), .route = route::batch}) == json_base64);
@@ -328,28 +122,6 @@ TEST_CASE("base64 inside gzip is undone on legacy routes only") {
     CHECK(run({.body = gzip("Zh=="), .route = route::e}) == "Zh==");
     CHECK(run({.body = gzip("/////w=="), .route = route::e}) == "/////w==");  // bytes ff
     CHECK(run({.body = gzip(json_base64 + "\n"), .route = route::e}) == json_base64 + "\n");
-}
-
-TEST_CASE("the query's hint wins over the form's, the form's over the header's") {
-    const auto data = "data=" + percent(json_lz64);
-    const std::string lz64 = "compression=lz64", b64 = "compression=base64",
-                      none = "compression=br";
-    const auto result = [&](const std::string& query,
-                            const std::string& body,
-                            const std::string& header) {
-        return run({.body = body, .query = query, .content_type = form, .content_encoding = header}
-        );
-    };
-    CHECK(result(lz64, data + "&compression=gzip", "gzip") == json);
-    CHECK(result(none, data + "&" + lz64, "gzip") == json);
-    CHECK(result("", data + "&" + lz64, "gzip") == json);
-    CHECK(result("", data + "&" + none, "lz64") == json);
-    CHECK(result(none, data, "lz-string") == json);
-    CHECK(result(b64, data + "&" + lz64, "gzip") == json_lz64);
-    CHECK(result("", data + "&" + b64, "lz64") == json_lz64);
-    CHECK(result("", data, "LZ64") == json_lz64);
-    CHECK(result("", data, "lz64, gzip") == json_lz64);
-    CHECK(result("", data, "") == json_lz64);
 }
 
 TEST_CASE("encodings of other protocols are not decoded") {
