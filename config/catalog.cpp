@@ -18,7 +18,12 @@ std::vector<std::string_view> names(log_format) { return {"json", "text"}; }
 std::vector<std::string_view> names(log_level) { return {"debug", "info", "warn", "error"}; }
 
 fault not_a_choice(const std::vector<std::string_view>& choices) {
-    return {"the value is not known", fmt::format("Use {}.", fmt::join(choices, ", "))};
+    std::string list;
+    for (const auto& each : choices) {
+        list += list.empty() ? "" : &each == &choices.back() ? " or " : ", ";
+        list += each;
+    }
+    return {"the value is not known", fmt::format("Use {}.", list)};
 }
 
 // Position of `text` among the choices, letter case aside; their count if it is none of them.
@@ -43,7 +48,8 @@ std::optional<fault> in_range(
     if (value >= one.min && value <= one.max) return std::nullopt;
     return fault{
         "the value is out of range",
-        fmt::format("Write a value from {} to {}.", show(one.min), show(one.max))};
+        fmt::format("Write a value from {} to {}.", show(one.min), show(one.max)),
+        std::clamp(value, one.min, one.max)};
 }
 
 std::string show_count(std::uint64_t value) { return std::to_string(value); }

@@ -243,4 +243,24 @@ std::vector<problem> check(const loaded& in) {
     return to.take();
 }
 
+std::vector<problem> all_problems(const loaded& in) {
+    auto out = in.problems;
+    auto loaded_count = static_cast<std::ptrdiff_t>(out.size());
+    for (auto& one : check(in)) {
+        auto refused = [&](const problem& other) {
+            return other.severity == problem::level::error && other.setting == one.setting;
+        };
+        if (std::none_of(out.begin(), out.begin() + loaded_count, refused)) {
+            out.push_back(std::move(one));
+        }
+    }
+    return out;
+}
+
+bool has_errors(const std::vector<problem>& problems) {
+    return std::any_of(problems.begin(), problems.end(), [](const problem& one) {
+        return one.severity == problem::level::error;
+    });
+}
+
 }  // namespace headrace::config

@@ -7,8 +7,13 @@
 
 namespace headrace::config {
 
-// Everything that is wrong or odd, at once, in the order of the reference. Meant for a load()
-// whose problems hold no error; otherwise it also judges the defaults that stand in.
+// Everything that does not fit together, at once, in a fixed order. Where load() refused a value it
+// judges the weaker one that stands in.
 std::vector<problem> check(const loaded&);
+
+// What an operator should see: load()'s problems, then check()'s for the settings that load() had
+// nothing against. Errors among them mean exit 78.
+std::vector<problem> all_problems(const loaded&);
+bool has_errors(const std::vector<problem>&);
 
 }  // namespace headrace::config

@@ -55,7 +55,7 @@ void sending(findings& to) {
         );
     }
     if (kafka.message_timeout <= kafka.ack_timeout) {
-        to.error(
+        to.warn(
             "kafka.message_timeout",
             fmt::format(
                 "it is not longer than kafka.ack_timeout ({})", to.show("kafka.ack_timeout")
@@ -162,6 +162,13 @@ void sasl(findings& to) {
         {"kafka.sasl_mechanism", !kafka.sasl_mechanism.empty()},
         {"kafka.sasl_username", !kafka.sasl_username.empty()},
         {"kafka.sasl_password", !kafka.sasl_password.empty()}};
+    if (kafka.sasl_password == "replace-me") {
+        to.warn(
+            "kafka.sasl_password",
+            "this is the placeholder of the example",
+            "Set HEADRACE_KAFKA_SASL_PASSWORD_FILE to a file with the real one."
+        );
+    }
     if (!on) {
         for (auto [key, set] : parts) {
             if (!set) continue;

@@ -1,19 +1,28 @@
-// The TOML file. The parser is used header-only, so that the binary needs no library of it.
-#define TOML_HEADER_ONLY 1
-#define TOML_EXCEPTIONS 0
-#define TOML_ENABLE_FORMATTERS 0
-
+// The TOML file.
 #include "config/names.hpp"
 #include "config/source.hpp"
 
 #include <fmt/format.h>
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <fstream>
-#include <sstream>
+#include <optional>
 #include <system_error>
+
+// The parser is used header-only, so that the binary needs no library of it. A section header
+// without a name ("[=") breaks one of its assertions, and with NDEBUG its behaviour is undefined:
+// so its assertions stay on, and throw.
+namespace headrace::config {
+struct parser_gave_up {};
+[[noreturn]] static void give_up() { throw parser_gave_up{}; }
+}  // namespace headrace::config
+#undef NDEBUG
+#define TOML_ASSERT(rule) ((rule) ? void() : headrace::config::give_up())
+#define TOML_HEADER_ONLY 1
+#define TOML_EXCEPTIONS 1
+#define TOML_ENABLE_FORMATTERS 0
+#include <toml++/toml.h>
 
 namespace headrace::config {
 namespace {
@@ -173,9 +182,10 @@ void read_file(const std::string& path, std::vector<given>& out, std::vector<pro
         );
         return;
     }
-    auto parsed = toml::parse(*content, path);
-    if (!parsed) {
-        const auto& error = parsed.error();
+    toml::table parsed;
+    try {
+        parsed = toml::parse(*content, path);
+    } catch (const toml::parse_error& error) {
         problems.push_back(
             {.setting = "config",
              .value = path,
@@ -184,9 +194,18 @@ void read_file(const std::string& path, std::vector<given>& out, std::vector<pro
              .remedy = "Mend that line; `headrace init` prints a valid file."}
         );
         return;
+    } catch (const parser_gave_up&) {
+        problems.push_back(
+            {.setting = "config",
+             .value = path,
+             .origin = path,
+             .reason = "this is not valid TOML (a line with a bracket has no name in it)",
+             .remedy = "Write sections as [name]; `headrace init` prints a valid file."}
+        );
+        return;
     }
     auto first = out.size(), first_problem = problems.size();
-    walker{path, out, problems}.table(parsed.table(), "");
+    walker{path, out, problems}.table(parsed, "");
     // The table is sorted by name; people read files by line.
     auto line = [](const auto& one) {
         return std::stoul(one.origin.substr(one.origin.rfind(':') + 1));

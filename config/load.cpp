@@ -36,13 +36,16 @@ public:
     void apply(const given& one) {
         auto name = setting_name(one);
         auto before = current(one);
-        if (auto bad = set(one)) {
-            out_.problems.push_back(
-                {.setting = name,
-                 .value = shown_value(one),
-                 .origin = one.origin,
-                 .reason = std::move(bad->reason),
-                 .remedy = std::move(bad->remedy)}
+        auto bad = set(one);
+        if (bad && one.alias && bad->limit) {
+            auto clamped = one;
+            clamped.text = std::to_string(*bad->limit);
+            bad = set(clamped);
+            if (!bad) warn_clamped(one, name);
+        }
+        if (bad) {
+            report(
+                problem::level::error, one, name, std::move(bad->reason), std::move(bad->remedy)
             );
             return;
         }
@@ -73,21 +76,67 @@ private:
     }
 
     void warn(const given& winner, const std::string& name, const given& loser) {
+        report(
+            problem::level::warning,
+            winner,
+            name,
+            fmt::format("{} says {}, which is not used", loser.origin, quoted(shown_value(loser))),
+            "Remove one of the two."
+        );
+    }
+
+    void warn_clamped(const given& one, const std::string& name) {
+        report(
+            problem::level::warning,
+            one,
+            name,
+            fmt::format("the value is out of range, {} is used", current(one)),
+            fmt::format("Set {} instead.", environment_name(name))
+        );
+    }
+
+    void report(
+        problem::level severity,
+        const given& one,
+        const std::string& name,
+        std::string reason,
+        std::string remedy
+    ) {
         out_.problems.push_back(
-            {.severity = problem::level::warning,
+            {.severity = severity,
              .setting = name,
-             .value = shown_value(winner),
-             .origin = winner.origin,
-             .reason = fmt::format(
-                 "{} says {}, which is not used", loser.origin, quoted(shown_value(loser))
-             ),
-             .remedy = "Remove one of the two."}
+             .value = shown_value(one),
+             .origin = one.origin,
+             .reason = std::move(reason),
+             .remedy = std::move(remedy)}
         );
     }
 
     loaded& out_;
     std::map<std::string, given> seen_;
 };
+
+// PostHog waits for Kafka much longer than we do, so its linger may be longer than our wait.
+void clamp_linger(loaded& out) {
+    auto& kafka = out.settings.kafka;
+    auto origin = out.origins.at("kafka.linger");
+    auto names = aliases_of("kafka.linger");
+    bool alias = std::find(names.begin(), names.end(), origin) != names.end();
+    if (!alias || kafka.linger < kafka.ack_timeout) return;
+    auto given_value = plain(*find("kafka.linger"), out.settings);
+    kafka.linger = kafka.ack_timeout / 4;
+    out.problems.push_back(
+        {.severity = problem::level::warning,
+         .setting = "kafka.linger",
+         .value = std::move(given_value),
+         .origin = std::move(origin),
+         .reason = fmt::format(
+             "it is not shorter than kafka.ack_timeout, {} is used",
+             plain(*find("kafka.linger"), out.settings)
+         ),
+         .remedy = "Set HEADRACE_KAFKA_LINGER instead."}
+    );
+}
 
 }  // namespace
 
@@ -122,6 +171,7 @@ loaded load(const sources& from) {
     read_flags(from.flags, values, out.problems);
     applier apply(out);
     for (const auto& one : values) apply.apply(one);
+    clamp_linger(out);
     return out;
 }
 

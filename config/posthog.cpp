@@ -139,7 +139,8 @@ struct reader {
             .text = std::move(text),
             .origin = std::string(name),
             .from = layer::environment,
-            .how = how};
+            .how = how,
+            .alias = true};
         if (one.target == nullptr) one.property = key;
         out.push_back(std::move(one));
     }
@@ -193,7 +194,11 @@ struct reader {
     }
 
     void tls() {
-        if (lower(get("KAFKA_TLS")) != "true") return;
+        auto text = get("KAFKA_TLS");
+        bool on = false;
+        if (text.empty()) return;
+        if (auto bad = parse_bool(text, on)) return refuse("KAFKA_TLS", bad->reason, bad->remedy);
+        if (!on) return;
         take("KAFKA_TLS", "kafka.security_protocol", "ssl", scale::own);
         complain(
             problem::level::warning,
@@ -231,7 +236,7 @@ struct reader {
             "LOG_LEVEL",
             "log.level",
             "the value is not known, it has no effect",
-            "Use debug, info, warn, error."
+            "Use debug, info, warn or error."
         );
     }
 

@@ -21,6 +21,7 @@ struct given {
     std::string origin{};
     layer from = layer::file;
     scale how = scale::own;
+    bool alias = false;  // one of PostHog's variables: what is out of range is clamped
 };
 
 // Each appends what it finds, the weaker values of its layer first, and what is wrong.
@@ -30,7 +31,7 @@ void read_flags(const std::vector<std::pair<std::string, std::string>>&, std::ve
 
 // PostHog's variables (posthog.cpp): aliases of both generations, refusals, one line for the rest.
 void read_posthog(const std::map<std::string, std::string>&, std::vector<given>&, std::vector<problem>&);
-// "KAFKA_INGESTION_PRODUCER_LINGER_MS, KAFKA_PRODUCER_LINGER_MS": the aliases of one setting.
+// The variables of PostHog that set it, the newer ones first.
 std::vector<std::string> aliases_of(std::string_view key);
 
 // "kafka.librdkafka.linger.ms"

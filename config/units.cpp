@@ -58,9 +58,19 @@ std::optional<fault> parse_with(
     if (auto bad = read_number(trim(text), example, found)) return bad;
     if (found.rest.empty()) {
         if (found.value != 0) {
-            return fault{
-                fmt::format("a {} needs a unit", what),
-                fmt::format("Add one of {}, for example {}.", choices, example)};
+            std::string forms;
+            for (const auto& each : units) {
+                bool last = each.name == units.back().name;
+                forms += fmt::format(
+                    "{}{}{}",
+                    forms.empty() ? ""
+                    : last        ? " or "
+                                  : ", ",
+                    found.value,
+                    each.name
+                );
+            }
+            return fault{fmt::format("a {} needs a unit", what), fmt::format("Write {}.", forms)};
         }
         out = 0;
         return std::nullopt;

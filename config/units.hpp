@@ -12,8 +12,9 @@ namespace headrace::config {
 
 // Why a value was refused and what to write instead.
 struct fault {
-    std::string reason;  // no full stop at its end
-    std::string remedy;  // whole sentences
+    std::string reason;                    // no full stop at its end
+    std::string remedy;                    // whole sentences
+    std::optional<std::uint64_t> limit{};  // of a number out of range: the nearest good one
 };
 
 // Each leaves `out` alone when it returns a fault. Blanks around the value are ignored.

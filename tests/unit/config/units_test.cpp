@@ -103,7 +103,8 @@ TEST_CASE("lists are split at commas without blanks or empty entries") {
 }
 
 TEST_CASE("what is printed is read back as the same value") {
-    for (std::uint64_t value : {0ULL, 1ULL, 1'023ULL, 1'024ULL, 1'000'000ULL, 20ULL << 20, 3ULL << 30}) {
+    for (std::uint64_t value :
+         {0ULL, 1ULL, 1'023ULL, 1'024ULL, 1'000'000ULL, 20ULL << 20, 3ULL << 30}) {
         std::uint64_t back = 1;
         REQUIRE_FALSE(parse_size(format_size(value), back).has_value());
         CHECK(back == value);
