@@ -26,9 +26,10 @@ def mtls(kafka, certificate, key):
 
 
 @pytest.fixture
-def secured(topics):
+def secured(topics, folder):
     """The topics' settings without the plain listener."""
-    return {k: v for k, v in topics.settings().items() if k != "HEADRACE_KAFKA_BROKERS"}
+    return {k: v for k, v in topics.settings().items() if k != "HEADRACE_KAFKA_BROKERS"} | {
+        "HEADRACE_SPOOL_DIR": folder / "spool-of-check"}
 
 
 def ships(launch, topics, token, settings):

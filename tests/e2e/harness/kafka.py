@@ -123,7 +123,7 @@ class Kafka:
         return {"bootstrap.servers": self.brokers, "log_level": 0}
 
     def _java(self, *options):
-        return ["java", *options, f"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+        return ["java", *options, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
                 "-cp", f"{self._jars}/*"]
 
     def _format(self):
@@ -152,6 +152,7 @@ class Kafka:
             "inter.broker.listener.name": "PLAINTEXT", "controller.listener.names": "CONTROLLER",
             "listener.security.protocol.map": ",".join(f"{n}:{p}" for n, p in protocols.items()),
             "log.dirs": self._folder / "log", "num.partitions": "4",
+            "auto.create.topics.enable": "false",
             "offsets.topic.replication.factor": "1", "transaction.state.log.replication.factor": "1",
             "transaction.state.log.min.isr": "1", "group.initial.rebalance.delay.ms": "0",
             "log.retention.bytes": 64 << 20, "log.segment.bytes": 16 << 20,

@@ -16,6 +16,11 @@ REFUSED = "headrace_events_refused_total"
 DEAD_LETTERED = "headrace_events_dead_lettered_total"
 IN_FLIGHT = "headrace_events_in_flight"
 
+STORED = "headrace_spool_records_stored_total"
+SHIPPED = "headrace_spool_records_shipped_total"
+IN_STORE = "headrace_spool_events"
+STORE = (STORED, SHIPPED, IN_STORE)
+
 
 def parse(text):
     """name -> list of (labels, value)."""
