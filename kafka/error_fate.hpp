@@ -1,0 +1,18 @@
+#pragma once
+// What a librdkafka error means for the record that met it (kafka-ops.md 2.4, design.md D1, D3).
+// Private to kafka/. Pure.
+#include <librdkafka/rdkafka.h>
+
+namespace headrace::kafka {
+
+enum class error_fate {
+    acked,       // no error
+    send_alone,  // a size error of a whole request: each of its records is judged alone
+    too_large,   // this record itself is beyond the client's own limit
+    spool,       // anything else: nothing is lost, the drain tries again
+};
+
+// `local`: returned by produce() for this very record, not by a delivery report.
+error_fate fate_of(rd_kafka_resp_err_t error, bool local);
+
+}  // namespace headrace::kafka

@@ -1,0 +1,143 @@
+#include "kafka/partitioner.hpp"
+#include "tests/unit/kafka/sink_fixture.hpp"
+
+#include <array>
+
+using namespace headrace;
+using test::eventually;
+using test::mock_kafka;
+using test::sink_setup;
+using test::topic_reader;
+
+TEST_CASE("a record arrives with its exact value, key and headers") {
+    mock_kafka kafka;
+    kafka.topic("events", 1);
+    sink_setup t(kafka.brokers());
+    t.start();
+
+    kafka::batch& b = t.make("events", {"{\"uuid\":\"\xc3\xa4\"}", "", "third"});
+    const std::array<kafka::header, 4> headers{
+        {{"token", "phc_x"}, {"session_id", {}}, {"empty", std::string_view("", 0)}, {"n", "1"}}};
+    b.records[0].headers = headers;
+    b.records[1].key = std::string_view("", 0);
+    b.records[2].key = {};
+    REQUIRE(t.sink->submit(b));
+    REQUIRE(t.decided(b));
+    REQUIRE(t.released(b));
+    for (const kafka::record& r : b.records) CHECK(r.outcome == kafka::fate::acked);
+    CHECK(b.undecided == 0);
+    CHECK(b.references == 0);
+
+    const auto read = topic_reader(kafka.brokers(), "events", 1).read(3);
+    REQUIRE(read.size() == 3);
+    CHECK(read[0].value == "{\"uuid\":\"\xc3\xa4\"}");
+    CHECK(read[0].key == "key");
+    REQUIRE(read[0].headers.size() == 4);
+    CHECK(
+        read[0].headers[0] == std::pair(std::string("token"), std::optional<std::string>("phc_x"))
+    );
+    CHECK(read[0].headers[1].second == std::nullopt);
+    CHECK(read[0].headers[2].second == "");
+    CHECK(read[0].headers[3].first == "n");
+    CHECK(read[1].key == "");
+    CHECK(read[1].headers.empty());
+    CHECK(read[2].key == std::nullopt);
+}
+
+TEST_CASE("records of a key stay in order, in the partition that Java would choose") {
+    mock_kafka kafka(3);
+    kafka.topic("events", 8);
+    sink_setup t(kafka.brokers());
+    t.settings.kafka.producers = GENERATE(1u, 3u);
+    t.start();
+    constexpr int keys = 20, each = 30;
+    for (int n = 0; n < each; ++n) {
+        kafka::batch& b = t.make("events", std::vector<std::string>(keys, std::to_string(n)));
+        for (int k = 0; k < keys; ++k)
+            b.records[static_cast<std::size_t>(k)].key =
+                b.memory.copy("phc:user" + std::to_string(k));
+        REQUIRE(t.sink->submit(b));
+    }
+    for (kafka::batch& b : t.batches) REQUIRE(t.released(b));
+    const auto read = topic_reader(kafka.brokers(), "events", 8).read(keys * each);
+    REQUIRE(read.size() == keys * each);
+    std::map<std::string, int> next;
+    for (const auto& r : read) {
+        CHECK(r.partition == static_cast<int>(kafka::murmur2_partition(*r.key, 8)));
+        CHECK(r.value == std::to_string(next[*r.key]++));
+    }
+}
+
+TEST_CASE("request time-outs of the broker are retried") {
+    mock_kafka kafka;
+    kafka.topic("events", 2);
+    sink_setup t(kafka.brokers());
+    t.settings.kafka.ack_timeout = std::chrono::seconds(10);
+    t.start();
+    kafka.fail_produce(3, RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT);
+    kafka::batch& b = t.make("events", std::vector<std::string>(50, "v"));
+    REQUIRE(t.sink->submit(b));
+    REQUIRE(t.released(b));
+    for (const kafka::record& r : b.records) CHECK(r.outcome == kafka::fate::acked);
+    CHECK(t.store->with([](auto& s) { return s.stored_total; }) == 0);
+}
+
+TEST_CASE("a size error of a whole request is settled by sending each record alone") {
+    mock_kafka kafka;
+    kafka.topic("events", 1);
+    sink_setup t(kafka.brokers());
+    t.settings.kafka.ack_timeout = std::chrono::seconds(10);
+    t.settings.kafka.linger = std::chrono::milliseconds(50);
+    t.start();
+    SECTION("all fit alone") {
+        kafka.fail_produce(1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+        kafka::batch& b = t.make("events", {"a", "b", "c"});
+        REQUIRE(t.sink->submit(b));
+        REQUIRE(t.released(b));
+        for (const kafka::record& r : b.records) CHECK(r.outcome == kafka::fate::acked);
+        CHECK(topic_reader(kafka.brokers(), "events", 1).read(3).size() == 3);
+    }
+    SECTION("one does not fit alone either") {
+        kafka.fail_produce(2, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+        kafka::batch& b = t.make("events", {"a", "b", "c"});
+        REQUIRE(t.sink->submit(b));
+        REQUIRE(t.released(b));
+        CHECK(b.records[0].outcome == kafka::fate::too_large);
+        CHECK(b.records[1].outcome == kafka::fate::acked);
+        CHECK(b.records[2].outcome == kafka::fate::acked);
+    }
+}
+
+TEST_CASE("a record beyond the client's own limit is refused at once") {
+    mock_kafka kafka;
+    kafka.topic("events", 1);
+    sink_setup t(kafka.brokers());
+    t.settings.kafka.message_max = 2'000;
+    t.start();
+    CHECK(t.sink->record_bytes_max() == 2'000 - 256);
+    kafka::batch& b = t.make("events", {std::string(3'000, 'x'), "small"});
+    b.records[1].value = b.memory.copy(std::string(t.sink->record_bytes_max() - 3, 'y'));
+    REQUIRE(t.sink->submit(b));
+    REQUIRE(t.released(b));
+    CHECK(b.records[0].outcome == kafka::fate::too_large);
+    CHECK(b.records[1].outcome == kafka::fate::acked);
+}
+
+TEST_CASE("a fatal error replaces the producer and loses nothing") {
+    mock_kafka kafka;
+    kafka.topic("events", 1);
+    sink_setup t(kafka.brokers());
+    t.start();
+    kafka::batch& first = t.make("events", {"before"});
+    REQUIRE(t.sink->submit(first));
+    REQUIRE(t.decided(first));
+    kafka::producer& old = t.sink->inside().pool.acquire(0);
+    rd_kafka_test_fatal_error(old.client(), RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, "test");
+    kafka::producer_pool::release(old, 0);
+    REQUIRE(eventually([&] { return t.logged("replaced after a fatal error"); }));
+    kafka::batch& after = t.make("events", {"after"});
+    REQUIRE(t.sink->submit(after));
+    REQUIRE(t.released(after));
+    CHECK(after.records[0].outcome == kafka::fate::acked);
+    CHECK(topic_reader(kafka.brokers(), "events", 1).read(2).size() == 2);
+}
