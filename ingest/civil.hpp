@@ -51,12 +51,12 @@ constexpr std::int64_t days_since_epoch(std::int64_t year, int month, int day) {
 constexpr civil_time date_of_days(std::int64_t days) {
     const std::int64_t shifted = days + 719'468;
     const std::int64_t era = floor_div(shifted, 146'097);
-    const std::int64_t day_of_era = shifted - era * 146'097;
-    const std::int64_t year_of_era =
+    const auto day_of_era = static_cast<std::uint32_t>(shifted - era * 146'097);
+    const std::uint32_t year_of_era =
         (day_of_era - day_of_era / 1'460 + day_of_era / 36'524 - day_of_era / 146'096) / 365;
-    const std::int64_t day_of_year =
+    const std::uint32_t day_of_year =
         day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    const std::int64_t month_index = (5 * day_of_year + 2) / 153;
+    const std::uint32_t month_index = (5 * day_of_year + 2) / 153;
     civil_time out;
     out.day = static_cast<int>(day_of_year - (153 * month_index + 2) / 5 + 1);
     out.month = static_cast<int>(month_index < 10 ? month_index + 3 : month_index - 9);

@@ -3,6 +3,7 @@
 #include "ingest/civil.hpp"
 #include "ingest/loose_time.hpp"
 
+#include <array>
 #include <cstring>
 
 namespace headrace::ingest {
@@ -181,32 +182,49 @@ std::optional<instant> parse_civil(std::string_view text) {
     return to_instant(t, 0);
 }
 
-char* put(char* out, std::int64_t value, int digits) {
-    for (int i = digits - 1; i >= 0; --i, value /= 10) {
-        out[i] = static_cast<char>('0' + value % 10);
+constexpr std::array<std::array<char, 2>, 100> decimal_pairs = [] {
+    std::array<std::array<char, 2>, 100> out{};
+    for (std::size_t i = 0; i < 100; ++i) {
+        out[i] = {static_cast<char>('0' + i / 10), static_cast<char>('0' + i % 10)};
     }
+    return out;
+}();
+
+template <int digits>
+char* put(char* out, int value) {
+    auto rest = static_cast<unsigned>(value);
+    int at = digits;
+#pragma GCC unroll 4
+    for (; at >= 2; at -= 2, rest /= 100) {
+        std::memcpy(out + at - 2, decimal_pairs[rest % 100].data(), 2);
+    }
+    if (at == 1) out[0] = static_cast<char>('0' + rest);
+    return out + digits;
+}
+
+char* put_fraction(char* out, int nanoseconds, int digits) {
+    *out++ = '.';
+    if (digits == 3) return put<3>(out, nanoseconds / 1'000'000);
+    if (digits == 6) return put<6>(out, nanoseconds / 1'000);
+    put<9>(out, nanoseconds);
     return out + digits;
 }
 
 // Date, `T`, time of day and `fraction` digits of `at`, without a zone.
 char* put_date_time(char* out, instant at, int fraction) {
     const civil_time t = to_civil(at);
-    out = put(out, t.year, 4);
+    out = put<4>(out, static_cast<int>(t.year));
     *out++ = '-';
-    out = put(out, t.month, 2);
+    out = put<2>(out, t.month);
     *out++ = '-';
-    out = put(out, t.day, 2);
+    out = put<2>(out, t.day);
     *out++ = 'T';
-    out = put(out, t.hour, 2);
+    out = put<2>(out, t.hour);
     *out++ = ':';
-    out = put(out, t.minute, 2);
+    out = put<2>(out, t.minute);
     *out++ = ':';
-    out = put(out, t.second, 2);
-    if (fraction == 0) return out;
-    *out++ = '.';
-    std::int32_t value = t.nanosecond;
-    for (int i = fraction; i < 9; ++i) value /= 10;
-    return put(out, value, fraction);
+    out = put<2>(out, t.second);
+    return fraction == 0 ? out : put_fraction(out, t.nanosecond, fraction);
 }
 
 constexpr std::int64_t first_second = days_since_epoch(0, 1, 1) * seconds_per_day;
@@ -349,9 +367,9 @@ std::size_t render_sent_at(const sent_at_time& sent_at, char* out) {
         const std::int32_t offset = sent_at.offset_seconds;
         const std::int32_t minutes = (offset < 0 ? -offset : offset) / 60;
         *end++ = offset < 0 ? '-' : '+';
-        end = put(end, minutes / 60, 2);
+        end = put<2>(end, minutes / 60);
         *end++ = ':';
-        end = put(end, minutes % 60, 2);
+        end = put<2>(end, minutes % 60);
     }
     return static_cast<std::size_t>(end - out);
 }

@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cstddef>
+#include <cstring>
 #include <random>
 
 namespace headrace::ingest {
@@ -27,18 +28,23 @@ constexpr std::array<std::array<char, 2>, 256> hex_pairs = [] {
     return out;
 }();
 
-constexpr bool hyphen_before(std::size_t byte) {
-    return byte == 4 || byte == 6 || byte == 8 || byte == 10;
-}
+// Where the digits of each byte are in the hyphenated form.
+constexpr std::array<std::size_t, 16> places{
+    0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
 
 // 32 digits, with hyphens 36 bytes. The length was checked.
-std::optional<uuid> parse_digits(const char* p, bool hyphens) {
+template <bool hyphens>
+std::optional<uuid> parse_digits(const char* p) {
     uuid out;
     unsigned seen = 0;  // above 0x0F once a byte was no digit
-    for (std::size_t i = 0; i < out.size(); ++i) {
-        if (hyphens && hyphen_before(i) && *p++ != '-') return std::nullopt;
-        const unsigned high = hex_values[static_cast<unsigned char>(*p++)];
-        const unsigned low = hex_values[static_cast<unsigned char>(*p++)];
+    if (hyphens && (p[8] != '-' || p[13] != '-' || p[18] != '-' || p[23] != '-')) {
+        return std::nullopt;
+    }
+#pragma GCC unroll 16
+    for (std::size_t i = 0; i < 16; ++i) {
+        const char* pair = p + (hyphens ? places[i] : 2 * i);
+        const unsigned high = hex_values[static_cast<unsigned char>(pair[0])];
+        const unsigned low = hex_values[static_cast<unsigned char>(pair[1])];
         seen |= high | low;
         out[i] = static_cast<std::uint8_t>(high << 4 | low);
     }
@@ -64,26 +70,26 @@ std::optional<uuid> parse_uuid(std::string_view text) {
     constexpr std::string_view urn = "urn:uuid:";
     switch (text.size()) {
         case 32:
-            return parse_digits(text.data(), false);
+            return parse_digits<false>(text.data());
         case 36:
-            return parse_digits(text.data(), true);
+            return parse_digits<true>(text.data());
         case 38:
             if (text.front() != '{' || text.back() != '}') return std::nullopt;
-            return parse_digits(text.data() + 1, true);
+            return parse_digits<true>(text.data() + 1);
         case 45:
             if (!text.starts_with(urn)) return std::nullopt;
-            return parse_digits(text.data() + urn.size(), true);
+            return parse_digits<true>(text.data() + urn.size());
         default:
             return std::nullopt;
     }
 }
 
 void render_uuid(const uuid& id, char* out) {
-    for (std::size_t i = 0; i < id.size(); ++i) {
-        if (hyphen_before(i)) *out++ = '-';
-        *out++ = hex_pairs[id[i]][0];
-        *out++ = hex_pairs[id[i]][1];
+#pragma GCC unroll 16
+    for (std::size_t i = 0; i < 16; ++i) {
+        std::memcpy(out + places[i], hex_pairs[id[i]].data(), 2);
     }
+    out[8] = out[13] = out[18] = out[23] = '-';
 }
 
 random_source::random_source() {
@@ -114,6 +120,7 @@ uuid make_uuid_v7(std::int64_t unix_ms, random_source& random) {
     const std::uint64_t high = ms << 16 | 0x7000 | (random.next() >> 52);
     const std::uint64_t low = 0x8000'0000'0000'0000 | random.next() >> 2;
     uuid out;
+#pragma GCC unroll 8
     for (std::size_t i = 0; i < 8; ++i) {
         out[i] = static_cast<std::uint8_t>(high >> (56 - 8 * i));
         out[8 + i] = static_cast<std::uint8_t>(low >> (56 - 8 * i));
