@@ -1,5 +1,8 @@
 #include "ingest/utf8_scan.hpp"
 
+#include <cstdint>
+#include <cstring>
+
 namespace headrace::ingest {
 
 namespace {
@@ -23,6 +26,16 @@ lead classify(unsigned char b) {
     return {0};
 }
 
+// Bytes of the ASCII words at the start of `in`.
+std::size_t ascii_words(std::string_view in) {
+    std::size_t at = 0;
+    for (std::uint64_t word = 0; in.size() - at >= sizeof word; at += sizeof word) {
+        std::memcpy(&word, in.data() + at, sizeof word);
+        if ((word & 0x8080808080808080U) != 0) break;
+    }
+    return at;
+}
+
 }  // namespace
 
 utf8_sequence next_utf8(std::string_view in) {
@@ -40,6 +53,8 @@ utf8_sequence next_utf8(std::string_view in) {
 
 bool is_utf8(std::string_view in) {
     while (!in.empty()) {
+        in.remove_prefix(ascii_words(in));
+        if (in.empty()) break;
         const auto sequence = next_utf8(in);
         if (!sequence.valid) return false;
         in.remove_prefix(sequence.size);
