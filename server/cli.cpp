@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <optional>
 
@@ -103,37 +104,27 @@ bool report(const std::vector<config::problem>& problems) {
     return bad;
 }
 
-std::vector<config::problem> all_problems(const config::loaded& loaded) {
-    std::vector<config::problem> problems = loaded.problems;
-    if (!loaded.has_errors()) {
-        const auto more = config::check(loaded);
-        problems.insert(problems.end(), more.begin(), more.end());
-    }
-    return problems;
-}
-
 int run_serve(const std::vector<std::string>& words) {
     const command_line line = parse(words, "serve");
     if (line.help) return print(stdout, usage()), 0;
     if (line.error) return print(stderr, "headrace: " + *line.error + "\n"), exit_usage;
     const config::loaded loaded = config::load(line.sources);
-    if (report(all_problems(loaded))) return exit_configuration;
+    if (report(config::all_problems(loaded))) return exit_configuration;
     if (line.print_config) return print(stdout, config::print(loaded)), 0;
     return serve(loaded);
 }
 
-bool print_kafka_steps(const config::settings& settings, bool create_topics) {
-    bool good = true;
-    const auto show = [&good](const kafka::check_step& s) {
+bool print_kafka_steps(const config::kafka_settings& settings, bool create_topics) {
+    const auto show = [](const kafka::check_step& s) {
         const char* mark = s.verdict == kafka::check_verdict::ok     ? "ok  "
-                           : s.verdict == kafka::check_verdict::warn ? "warn"
+                           : s.verdict == kafka::check_verdict::warning ? "warn"
                                                                      : "FAIL";
-        good = good && s.verdict != kafka::check_verdict::fail;
         print(stdout, fmt::format("{} kafka {}: {}\n", mark, s.name, s.detail));
         if (!s.remedy.empty()) print(stdout, "     remedy: " + s.remedy + "\n");
     };
-    kafka::check_kafka(settings, create_topics, show);
-    return good;
+    kafka::check_options options;
+    options.create_topics = create_topics;
+    return kafka::passed(kafka::check_kafka(settings, options, show));
 }
 
 bool print_redis_steps(const std::string& url) {
@@ -151,16 +142,17 @@ int run_check(const std::vector<std::string>& words) {
     if (line.help) return print(stdout, usage()), 0;
     if (line.error) return print(stderr, "headrace: " + *line.error + "\n"), exit_usage;
     const config::loaded loaded = config::load(line.sources);
-    std::vector<config::problem> problems = all_problems(loaded);
+    std::vector<config::problem> problems = config::all_problems(loaded);
     if (line.strict) config::refuse_unknown(problems);
     if (report(problems)) return exit_configuration;
     print(stdout, "ok   configuration\n");
     if (line.offline) return 0;
+    std::signal(SIGPIPE, SIG_IGN);   // hiredis writes to sockets that may be closed
     bool good = true;
     if (loaded.settings.kafka.brokers.empty())
         print(stdout, "ok   kafka: no brokers configured, the spool is the store (standalone)\n");
     else
-        good = print_kafka_steps(loaded.settings, line.create_topics);
+        good = print_kafka_steps(loaded.settings.kafka, line.create_topics);
     if (!loaded.settings.redis.url.empty()) good = print_redis_steps(loaded.settings.redis.url) && good;
     return good ? 0 : 1;
 }
