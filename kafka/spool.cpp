@@ -79,9 +79,9 @@ private:
     void tick();
     void finish();
     void note_state();
+    log_figures on_disk() const;
     std::uint64_t room() const;
     log_writer::place place(spool_log) const;
-    void count_used();
 
     const spool_options options_;
     spool_disk& disk_;
@@ -149,23 +149,22 @@ void disk_spool::load() {
     }
     main_ = std::make_unique<log_writer>(disk_, place(spool_log::main), main_store_);
     dead_ = std::make_unique<log_writer>(disk_, place(spool_log::dead), dead_store_);
-    count_used();
+    used_.store(on_disk().bytes, std::memory_order_relaxed);
     main_->prepare(room());
     note_state();
 }
 
-void disk_spool::count_used() {
-    std::uint64_t sum = main_store_.figures().bytes + dead_store_.figures().bytes;
+log_figures disk_spool::on_disk() const {
+    log_figures sum = main_store_.figures();
+    sum.add(dead_store_.figures());
     for (const auto& a : adopted_)
-        if (!a->gone) sum += a->store.figures().bytes;
-    used_.store(sum, std::memory_order_relaxed);
+        if (!a->gone) sum.add(a->store.figures());
+    return sum;
 }
 
 std::uint64_t disk_spool::room() const {
-    std::uint64_t sum = main_store_.figures().allocated + dead_store_.figures().allocated;
-    for (const auto& a : adopted_)
-        if (!a->gone) sum += a->store.figures().allocated;
-    return sum < max_ ? max_ - sum : 0;
+    const std::uint64_t allocated = on_disk().allocated;
+    return allocated < max_ ? max_ - allocated : 0;
 }
 
 // --- any thread ---------------------------------------------------------------------------------
@@ -224,13 +223,7 @@ spool_figures disk_spool::figures() const {
     const log_figures dead = dead_store_.figures();
     f.shipped_total = main_store_.shipped_total();
     for (const auto& a : adopted_) {
-        const log_figures other = a->store.figures();
-        sum.events += other.events;
-        sum.records += other.records;
-        sum.bytes += other.bytes;
-        sum.bad_bytes += other.bad_bytes;
-        if (other.oldest_ns != 0 && (sum.oldest_ns == 0 || other.oldest_ns < sum.oldest_ns))
-            sum.oldest_ns = other.oldest_ns;
+        sum.add(a->store.figures());
         f.shipped_total += a->store.shipped_total();
     }
     f.events = sum.events;
@@ -379,7 +372,7 @@ void disk_spool::tick() {
     const auto dead_age = std::chrono::nanoseconds(wall_ns() - dead_->opened_ns());
     if (dead_->open() && dead_age > std::chrono::seconds(options_.dead_letter_keep_seconds / 8))
         dead_->close();
-    count_used();
+    used_.store(on_disk().bytes, std::memory_order_relaxed);
     if (!broken_.load(std::memory_order_relaxed)) return;
     // Also without traffic: nobody sends any to a server that is not ready.
     if (main_->broken() || !main_->open()) main_->prepare(room());

@@ -90,10 +90,10 @@ segment_keys keys_of(const spool_bytes16& salt) {
     return {crc32c(0, salt.data(), 8), crc32c(0, salt.data() + 8, 8)};
 }
 
-void encode_header(const segment_header& h, char* block) {
+void encode_header(const segment_header& h, char* block, std::uint32_t version) {
     std::memset(block, 0, spool_block);
     put_bytes(block, header_magic);
-    put<std::uint32_t>(block + 8, spool_version);
+    put<std::uint32_t>(block + 8, version);
     block[12] = static_cast<char>(h.mode);
     block[13] = static_cast<char>(h.log);
     put<std::uint64_t>(block + 16, h.number);

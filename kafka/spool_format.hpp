@@ -56,7 +56,7 @@ struct segment_keys {
 segment_keys keys_of(const spool_bytes16& salt);
 
 enum class header_state { ok, newer, damaged };
-void encode_header(const segment_header&, char* block);
+void encode_header(const segment_header&, char* block, std::uint32_t version = spool_version);
 header_state decode_header(const char* block, segment_header&);
 void encode_seal(const segment_seal&, const spool_bytes16& salt, char* block);
 std::optional<segment_seal> decode_seal(const char* block, const spool_bytes16& salt);

@@ -6,15 +6,8 @@
 #include <utility>
 
 namespace headrace::kafka {
-namespace {
 
-constexpr std::uint8_t waiting = 0, handed = 1, done = 2, held_back = 3, state_bits = 3;
-constexpr std::uint8_t is_event = 4;
-constexpr std::uint64_t mark_every = 64;
-constexpr std::uint8_t mask(std::uint8_t state) { return static_cast<std::uint8_t>(1u << state); }
-
-}  // namespace
-
+using namespace spool_state;
 log_store::log_store(spool_disk& disk, std::filesystem::path instance, spool_log log, bool shipping)
     : disk_(disk), dir_(std::move(instance)), log_(log), shipping_(shipping) {}
 
@@ -271,6 +264,33 @@ log_figures log_store::figures() const {
     return f;
 }
 
+void log_figures::add(const log_figures& other) {
+    segments += other.segments;
+    records += other.records;
+    events += other.events;
+    bytes += other.bytes;
+    allocated += other.allocated;
+    bad_bytes += other.bad_bytes;
+    if (other.oldest_ns != 0 && (oldest_ns == 0 || other.oldest_ns < oldest_ns))
+        oldest_ns = other.oldest_ns;
+}
+
+std::vector<segment_figures> log_store::segments() const {
+    const std::lock_guard lock(mutex_);
+    std::vector<segment_figures> all;
+    for (const auto& s : segments_) {
+        segment_figures f;
+        f.name = s->path.filename().string();
+        f.first_sequence = s->header.first_sequence;
+        f.records = s->records();
+        f.unshipped = s->left;
+        f.bytes = s->file_bytes;
+        f.oldest_ns = s->oldest_ns;
+        all.push_back(std::move(f));
+    }
+    return all;
+}
+
 std::uint64_t log_store::shipped_total() const {
     const std::lock_guard lock(mutex_);
     return shipped_total_;
@@ -279,167 +299,6 @@ std::uint64_t log_store::shipped_total() const {
 bool log_store::nothing_left() const {
     const std::lock_guard lock(mutex_);
     return segments_.empty() && lost_bytes_ == 0;
-}
-
-// --- what was shipped, and the drain's cursor ---------------------------------------------------
-
-log_store::segment* log_store::find(std::uint64_t sequence) {
-    auto it = std::upper_bound(
-        segments_.begin(),
-        segments_.end(),
-        sequence,
-        [](std::uint64_t value, const auto& s) { return value < s->header.first_sequence; }
-    );
-    if (it == segments_.begin()) return nullptr;
-    segment& s = **std::prev(it);
-    const std::uint64_t index = sequence - s.header.first_sequence;
-    return index < s.states.size() ? &s : nullptr;
-}
-
-void log_store::finish_record(segment& s, std::uint64_t index) {
-    const bool event = (s.states[index] & is_event) != 0;
-    s.states[index] = static_cast<std::uint8_t>(done | (event ? is_event : 0));
-    --s.left;
-    if (event && s.events_left > 0) --s.events_left;
-    while (s.watermark < s.next_sequence &&
-           (s.states[s.watermark - s.header.first_sequence] & state_bits) == done)
-        ++s.watermark;
-    dirty_ = true;
-}
-
-bool log_store::set_state(std::uint64_t sequence, std::uint8_t from_mask, std::uint8_t to) {
-    segment* s = find(sequence);
-    if (s == nullptr) return false;
-    std::uint8_t& state = s->states[sequence - s->header.first_sequence];
-    if ((from_mask & mask(state & state_bits)) == 0) return false;
-    if (to == done)
-        finish_record(*s, sequence - s->header.first_sequence);
-    else
-        state = static_cast<std::uint8_t>((state & ~state_bits) | to);
-    return true;
-}
-
-// Records that cannot be read any more must not keep their segment for ever.
-void log_store::set_gone(segment& s, std::uint64_t begin, std::uint64_t end) {
-    for (std::uint64_t sequence = begin; sequence < end; ++sequence) {
-        const std::uint64_t index = sequence - s.header.first_sequence;
-        if (index >= s.states.size()) break;
-        if ((s.states[index] & state_bits) == waiting) finish_record(s, index);
-    }
-}
-
-void log_store::shipped(std::uint64_t sequence) {
-    const std::lock_guard lock(mutex_);
-    if (set_state(sequence, mask(waiting) | mask(handed) | mask(held_back), done)) ++shipped_total_;
-}
-
-void log_store::drained(std::uint64_t sequence, bool ok) {
-    const std::lock_guard lock(mutex_);
-    if (ok) {
-        if (set_state(sequence, mask(waiting) | mask(handed) | mask(held_back), done))
-            ++shipped_total_;
-    } else if (set_state(sequence, mask(handed), waiting)) {
-        rewind_later_ = std::min(rewind_later_.value_or(sequence), sequence);
-    }
-}
-
-void log_store::bind(std::uint64_t sequence, bool bound) {
-    const std::lock_guard lock(mutex_);
-    if (bound)
-        set_state(sequence, mask(waiting), held_back);
-    else if (set_state(sequence, mask(held_back), waiting))
-        rewind_to(sequence);
-}
-
-void log_store::rewind_to(std::uint64_t sequence) {
-    if (sequence < cursor_sequence_) rewind_ = std::min(rewind_.value_or(sequence), sequence);
-}
-
-bool log_store::open_cursor(segment& s, std::uint64_t sequence) {
-    auto reader = std::make_unique<segment_reader>(disk_);
-    cursor_number_ = s.header.number;
-    if (reader->open(s.path) != segment_reader::opened::ok) return false;
-    reader->set_end(s.visible_end);
-    cursor_sequence_ = s.header.first_sequence;
-    std::uint64_t at = (std::max(sequence, cursor_sequence_) - cursor_sequence_) / mark_every + 1;
-    while (at-- > 0) {
-        if (at >= s.marks.size() || s.marks[at].offset == 0) continue;
-        cursor_sequence_ += at * mark_every;
-        reader->seek(s.marks[at].offset, cursor_sequence_);
-        break;
-    }
-    cursor_ = std::move(reader);
-    return true;
-}
-
-// Puts the cursor on a segment that may have something for next(). False: there is none.
-bool log_store::position_cursor() {
-    if (rewind_) {
-        const std::uint64_t sequence = *std::exchange(rewind_, {});
-        cursor_.reset();
-        if (segment* s = find(sequence)) open_cursor(*s, sequence);
-    }
-    for (auto& s : segments_) {
-        if (s->header.number < cursor_number_) continue;
-        if (cursor_ && s->header.number == cursor_number_) {
-            cursor_->set_end(s->visible_end);
-            return true;
-        }
-        cursor_.reset();
-        if (s->left == 0 && !s->active) continue;
-        if (open_cursor(*s, 0)) return true;
-        ++cursor_number_;
-    }
-    cursor_.reset();
-    return false;
-}
-
-// The cursor's segment has no more intact record up to its visible end. True: nothing to do now.
-bool log_store::cursor_at_end() {
-    for (auto& s : segments_) {
-        if (s->header.number != cursor_number_) continue;
-        if (s->active || s->visible_end != s->end) return true;
-        if (cursor_->position() < s->visible_end) return false;
-        s->bad_bytes = std::max(s->bad_bytes, cursor_->bad_bytes());
-        set_gone(*s, cursor_sequence_, s->next_sequence);
-    }
-    cursor_.reset();
-    ++cursor_number_;
-    return false;
-}
-
-bool log_store::next(stored_record& out) {
-    for (;;) {
-        {
-            const std::lock_guard lock(mutex_);
-            if (!position_cursor()) {
-                if (!rewind_later_) return false;
-                rewind_ = std::exchange(rewind_later_, {});
-                continue;
-            }
-        }
-        const bool read = cursor_->next(out);
-        const std::lock_guard lock(mutex_);
-        if (!read) {
-            if (!cursor_at_end()) continue;
-            if (!rewind_later_) return false;
-            rewind_ = std::exchange(rewind_later_, {});
-            continue;
-        }
-        segment* s = find(out.sequence);
-        if (s == nullptr || s->header.number != cursor_number_) continue;
-        set_gone(*s, cursor_sequence_, out.sequence);
-        cursor_sequence_ = out.sequence + 1;
-        const std::uint64_t index = out.sequence - s->header.first_sequence;
-        if ((s->states[index] & state_bits) != waiting) continue;
-        s->states[index] =
-            static_cast<std::uint8_t>(handed | (out.kind == record_kind::event ? is_event : 0));
-        if (index % mark_every == 0) {
-            if (s->marks.size() <= index / mark_every) s->marks.resize(index / mark_every + 1);
-            s->marks[index / mark_every] = {cursor_->record_offset(), out.stored_at_ns};
-        }
-        return true;
-    }
 }
 
 }  // namespace headrace::kafka

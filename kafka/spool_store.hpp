@@ -11,9 +11,17 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace headrace::kafka {
+
+// What is known of a record, one byte each.
+namespace spool_state {
+constexpr std::uint8_t waiting = 0, handed = 1, done = 2, held_back = 3, state_bits = 3;
+constexpr std::uint8_t is_event = 4;
+constexpr std::uint64_t mark_every = 64;  // records between two remembered offsets
+}  // namespace spool_state
 
 // A record that became durable.
 struct record_note {
@@ -31,6 +39,17 @@ struct log_figures {
     std::uint64_t allocated = 0;  // with it
     std::uint64_t bad_bytes = 0;
     std::int64_t oldest_ns = 0;  // of records not shipped, up to 64 records early; 0: none
+    void add(const log_figures&);
+};
+
+// One segment, for tools.
+struct segment_figures {
+    std::string name;
+    std::uint64_t first_sequence = 0;
+    std::uint64_t records = 0;
+    std::uint64_t unshipped = 0;
+    std::uint64_t bytes = 0;
+    std::int64_t oldest_ns = 0;
 };
 
 class log_store {
@@ -71,6 +90,7 @@ public:
     // The writer's segment has records and all of them are shipped.
     bool active_shipped() const;
     log_figures figures() const;
+    std::vector<segment_figures> segments() const;
     std::uint64_t shipped_total() const;
     bool nothing_left() const;
 
