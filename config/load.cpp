@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t shown_max = 200;
 
 // One line, whatever the value holds.
-std::string quoted(std::string_view value) {
+std::string in_quotes(std::string_view value) {
     std::string out = "\"";
     for (char c : value.substr(0, shown_max)) {
         auto byte = static_cast<unsigned char>(c);
@@ -80,7 +80,7 @@ private:
             problem::level::warning,
             winner,
             name,
-            fmt::format("{} says {}, which is not used", loser.origin, quoted(shown_value(loser))),
+            fmt::format("{} says {}, which is not used", loser.origin, in_quotes(shown_value(loser))),
             "Remove one of the two."
         );
     }
@@ -150,7 +150,7 @@ std::string to_string(const problem& one) {
     auto out = fmt::format(
         "{}: {}", one.severity == problem::level::error ? "error" : "warning", one.setting
     );
-    if (!one.value.empty()) out += ": " + quoted(one.value);
+    if (!one.value.empty()) out += ": " + in_quotes(one.value);
     if (!one.origin.empty() && one.origin != one.setting) {
         out += one.origin == "default" ? " (the default)" : fmt::format(" (from {})", one.origin);
     }

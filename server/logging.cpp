@@ -24,7 +24,7 @@ spdlog::level::level_enum to_spdlog(config::log_level level) {
     return spdlog::level::info;
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
     std::string out(ingest::escaped_max(text.size()) + 2, '\0');
     out[0] = '"';
     char* end = ingest::escape(text, out.data() + 1);
@@ -52,10 +52,10 @@ void start(const config::log_settings& settings) {
 
 void write(config::log_level level, std::string_view event, std::initializer_list<field> fields) {
     if (!logger || !logger->should_log(to_spdlog(level))) return;
-    std::string line = format == config::log_format::json ? "\"event\":" + quoted(event) : std::string(event);
+    std::string line = format == config::log_format::json ? "\"event\":" + in_quotes(event) : std::string(event);
     for (const field& f : fields) {
-        line += format == config::log_format::json ? "," + quoted(f.first) + ":" : " " + std::string(f.first) + "=";
-        line += quoted(f.second);
+        line += format == config::log_format::json ? "," + in_quotes(f.first) + ":" : " " + std::string(f.first) + "=";
+        line += in_quotes(f.second);
     }
     logger->log(to_spdlog(level), line);
 }
