@@ -27,7 +27,7 @@ install_packages() {
     echo "Installing: ${missing//$'\n'/ }"
     ((EUID == 0)) || apt=(sudo -n env DEBIAN_FRONTEND=noninteractive apt-get)
     # shellcheck disable=SC2086 # one word per package
-    if ! { "${apt[@]}" -q update && "${apt[@]}" -q -y --no-install-recommends install $missing; } >"$logs/packages.log" 2>&1; then
+    if ! { "${apt[@]}" -q update && "${apt[@]}" -q -y --no-install-recommends install $missing; } </dev/null >"$logs/packages.log" 2>&1; then
         tail -n 30 "$logs/packages.log" >&2
         echo "run.sh: the packages could not be installed, see above" >&2
         exit 2
