@@ -30,6 +30,7 @@ RUN apt-get update \
     && useradd --uid 65532 --gid 65532 --home-dir /var/lib/headrace --no-create-home --shell /usr/sbin/nologin headrace \
     && install -d -o 65532 -g 65532 -m 0700 /var/lib/headrace
 COPY --from=build /out/headrace /usr/local/bin/headrace
+ENV HEADRACE_SPOOL_DIR=/var/lib/headrace
 USER 65532:65532
 VOLUME /var/lib/headrace
 # Ingestion; admin (metrics, health) listens on loopback unless HEADRACE_ADMIN_LISTEN says otherwise.

@@ -26,7 +26,7 @@ size_limit_mb=60
 uid=65532
 work=$(mktemp -d -p "$root/build" image.XXXXXX)
 image_root=$work/root
-server_pid='' passed=0 failed=0
+server_pid='' user='' image_env=() passed=0 failed=0
 
 export STORAGE_DRIVER=vfs BUILDAH_ISOLATION=chroot
 podman=(podman --root "$work/storage" --runroot "$work/run" --storage-driver vfs)
@@ -102,13 +102,14 @@ in_image() { # STORE_DIR COMMAND...
         set -e
         mount --bind "$1" "$1"
         mount -t proc proc "$1/proc"
+        mount --rbind /dev "$1/dev"
         mount --bind "$2" "$1/var/lib/headrace"
         mount -o remount,bind,ro "$1"
         user=$3
         root=$1
         shift 3
-        exec chroot --userspec="$user:$user" "$root" /usr/bin/env -i PATH=/usr/local/bin:/usr/bin:/bin "$@"' \
-        _ "$image_root" "$store" "$uid" "$@"
+        exec chroot --userspec="$user" "$root" /usr/bin/env -i "$@"' \
+        _ "$image_root" "$store" "$user" "${image_env[@]}" "$@"
 }
 
 megabytes() { echo $((($1 + 999999) / 1000000)); }
@@ -183,9 +184,13 @@ main() {
     passed=$((passed + 1))
     container=$("${buildah[@]}" from --pull-never localhost/headrace)
     image_root=$("${buildah[@]}" mount "$container")
-    base_bytes=$(tar -tvf "$base" | awk '{n += $3} END {print n}')
-    image_bytes=$(du -s --apparent-size --block-size=1 "$image_root" | cut -f1)
+    base_bytes=$(tar -tvf "$base" | awk '$1 ~ /^-/ {n += $3} END {printf "%d", n}')
+    image_bytes=$(find "$image_root" -xdev -type f -printf '%i %s\n' | sort -u | awk '{n += $2} END {printf "%d", n}')
     added=$(megabytes $((image_bytes - base_bytes)))
+    mapfile -t image_env < <("${buildah[@]}" inspect --format '{{range .OCIv1.Config.Env}}{{println .}}{{end}}' "$container" | sed '/^$/d')
+    user=$("${buildah[@]}" inspect --format '{{.OCIv1.Config.User}}' "$container")
+    check "runs as uid $uid (user: $user)" test "$user" = "$uid:$uid"
+    check "has a health check" grep -q '"headrace"' <("${buildah[@]}" inspect --format '{{.Docker.Config.Healthcheck.Test}} {{json .Docker.Config.Healthcheck}}' "$container")
     check "adds $added MB to the base, at most $size_limit_mb (binary: $(megabytes "$(stat -c %s "$image_root/usr/local/bin/headrace")") MB)" \
         test "$added" -le "$size_limit_mb"
     one_event
