@@ -193,7 +193,7 @@ check_records() {
     fi
     found=$(ids_of "$scratch/ours.json")
     [[ $found == "$sent" && $(wc -l <"$scratch/ours.json") -eq 3 ]] || {
-        say "sent:   ${sent//$'\n'/, }" "stored: ${found//$'\n'/, }" >&2
+        printf 'sent:\n%s\nstored:\n%s\n' "$sent" "$found" >&2
         fail "the stored records are not the three that were sent"
     }
 }
@@ -233,7 +233,7 @@ main() {
     send_events
     check_records
     say
-    say "Stored, and readable with: $bin spool cat --dir $spool_dir --json"
+    say "Stored ($bin spool cat --dir $spool_dir --json):"
     cat "$scratch/ours.json"
     print_sdk_lines
     say
