@@ -53,12 +53,19 @@ public:
 
     // `depth`: containers open around the value.
     bool skip_value(unsigned depth) {
+        if (peek() != '"') return skip_other(depth);
+        std::string_view inner;
+        bool escaped = false;
+        return string(inner, escaped);
+    }
+
+    // First lone surrogate since the last call of forget_surrogate(), or null.
+    const char* surrogate() const { return surrogate_; }
+    void forget_surrogate() { surrogate_ = nullptr; }
+
+private:
+    bool skip_other(unsigned depth) {
         switch (peek()) {
-            case '"': {
-                std::string_view inner;
-                bool escaped = false;
-                return string(inner, escaped);
-            }
             case '{':
                 return skip_object(depth + 1);
             case '[':
@@ -74,11 +81,6 @@ public:
         }
     }
 
-    // First lone surrogate since the last call of forget_surrogate(), or null.
-    const char* surrogate() const { return surrogate_; }
-    void forget_surrogate() { surrogate_ = nullptr; }
-
-private:
     // `depth`: this container included.
     bool skip_object(unsigned depth) {
         if (depth > nesting_max) return false;

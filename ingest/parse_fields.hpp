@@ -83,6 +83,11 @@ inline event_key find_event_key(std::string_view k) {
 inline property_key find_property_key(std::string_view k) {
     using detail::same;
     const char* p = k.data();
+    if (k.size() > 10 && p[4] == 'g' && same(p, "$ai_gateway")) return property_key::ai_gateway;
+    // Most keys have another length than the known ones.
+    constexpr std::uint32_t lengths =
+        1u << 5 | 1u << 11 | 1u << 12 | 1u << 13 | 1u << 15 | 1u << 16 | 1u << 23;
+    if (k.size() > 23 || (lengths >> k.size() & 1) == 0) return property_key::other;
     switch (k.size()) {
         case 5:
             return same(p, "token") ? property_key::token : property_key::other;
@@ -108,8 +113,7 @@ inline property_key find_property_key(std::string_view k) {
         default:
             break;
     }
-    return k.size() >= 11 && same(p, "$ai_gateway") ? property_key::ai_gateway
-                                                    : property_key::other;
+    return property_key::other;
 }
 
 }  // namespace headrace::ingest
