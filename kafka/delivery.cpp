@@ -58,6 +58,7 @@ delivery::~delivery() {
 }
 
 void delivery::start() {
+    spool_.after_group([this] { pool_.wake(); });
     thread_ = std::thread([this] { run(); });
 }
 
@@ -95,7 +96,8 @@ void delivery::spool_job::synced(bool ok) noexcept {
     // Before the drain can see them: these wait for their first attempt (D5).
     if (ok && bound)
         for (const record* r : list) home.spool_.bind(r->spool_sequence, true);
-    home.add({.kind = note_kind::spooled, .ok = ok, .job = this});
+    // The wake-up follows once for the whole group (spool::after_group).
+    home.add({.kind = note_kind::spooled, .ok = ok, .job = this}, false);
 }
 
 void delivery::run() {

@@ -59,7 +59,7 @@ producer::producer(client_ptr client, std::shared_ptr<client_log> log, int wake)
       client_(std::move(client)),
       events_(rd_kafka_queue_get_main(client_.get())) {
     const std::uint64_t one = 1;
-    rd_kafka_queue_io_event_enable(events_.get(), wake, &one, sizeof one);
+    if (wake >= 0) rd_kafka_queue_io_event_enable(events_.get(), wake, &one, sizeof one);
 }
 
 rd_kafka_topic_t* producer::topic_for(const topic& to) noexcept {

@@ -40,7 +40,7 @@ private:
 
 class producer {
 public:
-    // `wake` is an eventfd that outlives the producer's destroy().
+    // `wake`: an eventfd that outlives destroy(), or -1.
     producer(client_ptr client, std::shared_ptr<client_log> log, int wake);
 
     // Queues one record; `opaque` comes back with its report. With `copy` the value is copied, else
@@ -137,7 +137,7 @@ private:
     std::uint64_t memory_;
     std::shared_ptr<client_log> log_;
     std::shared_ptr<background> background_ = std::make_shared<background>();
-    const int wake_;   // eventfd
+    const int wake_;                              // eventfd
     mutable std::mutex mutex_;                    // guards all_ and the making of alone_
     std::vector<std::unique_ptr<producer>> all_;  // addresses stay valid until the pool ends
     std::vector<std::atomic<producer*>> slots_;
