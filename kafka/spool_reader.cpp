@@ -59,7 +59,9 @@ void segment_reader::seek(std::uint64_t offset, std::uint64_t sequence) {
 const char* segment_reader::fetch(std::uint64_t offset, std::uint64_t size) {
     if (offset >= buffer_begin_ && offset + size <= buffer_begin_ + buffer_size_)
         return buffer_.data() + (offset - buffer_begin_);
-    const std::uint64_t want = std::max(size, window);
+    // What is behind the end may still be written: it must not be remembered as it is now.
+    const std::uint64_t known = end_known_ && end_ > offset ? end_ - offset : window;
+    const std::uint64_t want = std::max(size, std::min(known, window));
     if (buffer_.size() < want) buffer_.resize(want);
     buffer_size_ = 0;
     const long n = disk_->read_all(file_.get(), buffer_.data(), want, offset);
