@@ -11,6 +11,7 @@
 #include "config/load.hpp"
 #include "ingest/redis_check.hpp"
 #include "kafka/check.hpp"
+#include "kafka/shipper.hpp"
 #include "kafka/spool.hpp"
 #include "server/app.hpp"
 #include "server/health_client.hpp"
@@ -163,7 +164,7 @@ int run_spool(const std::vector<std::string>& words) {
     sources.environment = config::current_environment();
     const config::loaded loaded = config::load(sources);
     const std::string dir = loaded.settings.spool.dir.empty() ? default_spool_dir() : loaded.settings.spool.dir;
-    return kafka::run_spool_command(words, dir, kafka::make_shipper(loaded.settings));
+    return kafka::run_spool_command(words, dir, kafka::make_shipper(loaded.settings.kafka));
 }
 
 }  // namespace
