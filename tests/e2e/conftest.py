@@ -117,7 +117,7 @@ class Launcher:
         for one in self._servers:
             problems += self._end(one)
         window = (self._began, time.time_ns())
-        for spool in {one.spool for one in self._servers}:
+        for spool in {one.spool for one in self._servers if one.url}:
             any_server = next(one for one in self._servers if one.spool == spool)
             problems += self._judge(any_server.stored(), self._lanes_of(any_server), window)
             problems += [p for r in any_server.stored("dead") for p in validator.dead_letter_problems(r)]

@@ -1,7 +1,7 @@
 """Where the server listens and whom it believes about the client's address."""
-import os
 import socket
 import struct
+import tempfile
 
 import pytest
 
@@ -24,16 +24,18 @@ def post(sent, extra=b""):
     return b"POST /e/ HTTP/1.1\r\nHost: x\r\n" + extra + b"Content-Length: %d\r\n\r\n" % len(body) + body
 
 
-def test_a_unix_socket_beside_a_port(launch, token, folder):
-    path = os.path.relpath(folder / "s")      # such paths have at most 107 bytes
-    h = launch(listen=f"127.0.0.1:0,unix:{path}")
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(10)
-        connection.connect(path)
-        assert speak(connection, post(event("local", token=token), b"X-Real-Ip: 198.51.100.4\r\n")) == 200
-    h.capture(event("by port", token=token))
-    assert [(r.event["event"], r.event["ip"]) for r in h.stored()] == [
-        ("local", "198.51.100.4"), ("by port", "127.0.0.1")]
+def test_a_unix_socket_beside_a_port(launch, token):
+    with tempfile.TemporaryDirectory() as short:     # such paths have at most 107 bytes
+        path = f"{short}/s"
+        h = launch(listen=f"127.0.0.1:0,unix:{path}")
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(10)
+            connection.connect(path)
+            assert speak(connection, post(event("local", token=token), b"X-Real-Ip: 198.51.100.4\r\n")) == 200
+        h.capture(event("by port", token=token))
+        assert [(r.event["event"], r.event["ip"]) for r in h.stored()] == [
+            ("local", "198.51.100.4"), ("by port", "127.0.0.1")]
+        assert h.stop() == 0
 
 
 def test_both_families_on_one_listener_render_ipv4_plainly(launch, token):
