@@ -32,7 +32,7 @@ list() {
             ;;
         unit) echo catch2 ;;
         suites)
-            printf '%s\n' buildah ccache clang debootstrap podman python3 shellcheck
+            printf '%s\n' buildah ccache clang-19 debootstrap libclang-rt-19-dev podman python3 shellcheck
             sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$here/../tests/packages.txt"
             ;;
         *)
@@ -59,6 +59,7 @@ if [[ ${1:-} == missing ]]; then
         case $name in
             npm) command -v npm >/dev/null && continue ;;
             nodejs) command -v node >/dev/null && continue ;;
+            default-jre-headless) command -v java >/dev/null && continue ;;
             maven) command -v mvn >/dev/null && continue ;;
         esac
         installed "$name" || echo "$name"
