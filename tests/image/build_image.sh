@@ -88,8 +88,8 @@ make_base() {
 }
 
 build_image() {
-    "${podman[@]}" import --quiet "$base" docker.io/library/debian:trixie-slim
-    "${buildah[@]}" bud --pull-never --format docker --layers=false --build-arg "JOBS=$(nproc)" -t headrace "$root" </dev/null
+    "${podman[@]}" import --quiet "$base" docker.io/library/debian:trixie-slim &&
+        "${buildah[@]}" bud --pull-never --format docker --layers=false --build-arg "JOBS=$(nproc)" -t headrace "$root" </dev/null
 }
 
 # In the image's own root, read-only but for the store, as the image's user. The server's stdout and
@@ -179,7 +179,11 @@ main() {
         exit 77
     }
     echo "base ready after $((SECONDS - began)) s"
-    build_image
+    build_image || {
+        echo "FAILED: the image was not built, see above"
+        echo "0 passed, 1 failed, 0 skipped"
+        exit 1
+    }
     echo "image built after $((SECONDS - began)) s"
     passed=$((passed + 1))
     container=$("${buildah[@]}" from --pull-never localhost/headrace)
