@@ -18,6 +18,8 @@ constexpr std::size_t chunk_extension_max = 1024;
 
 std::string_view view(boost::beast::string_view text) { return {text.data(), text.size()}; }
 
+std::ptrdiff_t line_ends(const char* from, const char* to) { return std::count(from, to, '\n'); }
+
 }  // namespace
 
 head_parser::head_parser(std::size_t head_bytes_max, std::string_view named_ip_header)
@@ -37,6 +39,10 @@ parse_state head_parser::parse_head(std::string_view bytes, std::size_t& consume
     parsed_ += put(boost::asio::const_buffer(rest.data(), rest.size()), ec);
     if (ec && ec != http::error::need_more) return failed(ec);
     if (!is_header_done()) return parse_state::need_more;
+    if (last_end_ != nullptr && line_ends(last_end_, bytes.data() + parsed_) > 2) {
+        reason_ = "folded header field";
+        return parse_state::failed;
+    }
     consumed = parsed_;
     return parse_state::done;
 }
@@ -77,7 +83,7 @@ parse_state head_parser::failed(const error_code& ec) {
         const bool line_ended = bytes_.find('\n') != std::string_view::npos;
         status_ = line_ended ? 431 : 414;
         reason_ = line_ended ? "header fields too large" : "request target too long";
-    } else if (ec == http::error::bad_version) {
+    } else if (ec == http::error::bad_version && bytes_.substr(0, bytes_.find('\n')).ends_with('\r')) {
         status_ = 505;
         reason_ = "only HTTP/1.0 and HTTP/1.1 are spoken here";
     }
@@ -92,17 +98,26 @@ void head_parser::on_request_impl(
     head_.version = version;
 }
 
-// A folded value was joined in a buffer of the parser's own stack: refuse it (obs-fold).
-bool head_parser::is_ours(string_view text) const {
-    return text.empty() ||
-           (text.data() >= bytes_.data() && text.data() + text.size() <= bytes_.data() + bytes_.size());
+// Is this field folded over several lines (obs-fold)? Beast joins such a value in a buffer on its
+// own stack, or, when the first line is empty, gives a view of a later line. Between the end of a
+// value and the next name there is one line end, between a name and its value none.
+bool head_parser::folded(std::string_view name, std::string_view value) {
+    const auto within = [this](std::string_view text) {
+        return text.data() >= bytes_.data() && text.data() + text.size() <= bytes_.data() + bytes_.size();
+    };
+    if (!within(name) || (!value.empty() && !within(value))) return true;
+    const char* const name_end = name.data() + name.size();
+    const bool before = last_end_ != nullptr && line_ends(last_end_, name.data()) > 1;
+    const bool inside = !value.empty() && line_ends(name_end, value.data()) > 0;
+    last_end_ = value.empty() ? name_end : value.data() + value.size();
+    return before || inside;
 }
 
 void head_parser::on_field_impl(
     http::field field, string_view name, string_view value, error_code& ec
 ) {
-    if (!is_ours(value)) return refuse(ec, 400, "folded header field");
     if (in_trailers_) return;   // discarded: a trailer never changes a request
+    if (folded(view(name), view(value))) return refuse(ec, 400, "folded header field");
     collect(field, view(name), view(value), ec);
 }
 

@@ -73,7 +73,7 @@ private:
 
     void refuse(error_code&, unsigned status, std::string_view reason);
     parse_state failed(const error_code&);
-    bool is_ours(string_view) const;
+    bool folded(std::string_view name, std::string_view value);
     void collect(boost::beast::http::field, std::string_view name, std::string_view value, error_code&);
     void collect_ip(std::string_view name, std::string_view value);
     void check_target(error_code&);
@@ -82,6 +82,7 @@ private:
     request_head head_;
     std::string_view bytes_;       // the buffer that views must point into
     std::size_t parsed_ = 0;       // of a head that came in pieces
+    const char* last_end_ = nullptr;   // of the last field's value
     bool in_trailers_ = false;
     unsigned hosts_ = 0, lengths_ = 0, encodings_ = 0;
     body_function body_ = nullptr;

@@ -68,14 +68,17 @@ void session::next_request() {
 
 // One read into the free room of the buffer that the present state fills.
 void session::read_more() {
-    buffer& target = state_ == state::body && body_ ? body_ : in_;
+    const bool into_body = state_ == state::body && body_;
+    buffer& target = into_body ? body_ : in_;
     if (!target) {
         target = worker_.buffers().acquire(buffer_pool::smallest);
         if (!target) return fail(503, "out of memory budget, please retry");
     }
+    // What follows the body belongs to the next request.
+    const std::size_t most = into_body ? std::min<std::size_t>(target.room(), body_expected_ - target.size) : target.room();
     reading_ = true;
     socket_.async_read_some(
-        asio::buffer(target.end(), target.room()),
+        asio::buffer(target.end(), most),
         [self = session_ptr(this)](const error_code& ec, std::size_t n) { self->on_read(ec, n); }
     );
 }

@@ -41,6 +41,8 @@ public:
     void answer(const ingest::reply& answer, const ingest::outcome&);
     // The worker is draining: leave if idle.
     void drain();
+    // Ends the connection now, whatever it is doing.
+    void close();
 
     // Membership in one of the worker's deadline lists.
     boost::intrusive::list_member_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>
@@ -69,7 +71,6 @@ private:
     void on_written(const boost::system::error_code&);
     void after_answer();
     void linger();
-    void close();
     void consume(std::size_t n);
     void cut(std::size_t at, std::size_t n);
     bool grow_body(std::size_t needed);

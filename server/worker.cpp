@@ -55,6 +55,13 @@ worker::~worker() = default;
 void worker::run() {
     tick();
     context_.run();
+    // Sessions that outlived the drain end here, while what they give back to still exists.
+    std::vector<session_ptr> left;
+    for (session& s : waiters_->all) left.emplace_back(&s);
+    for (const session_ptr& s : left) s->close();
+    ticker_.cancel();
+    context_.restart();
+    context_.poll();
 }
 
 void worker::stop() {
