@@ -52,7 +52,14 @@ public:
     void shipped(std::uint64_t sequence) noexcept override { main_store_.shipped(sequence); }
     bool next_unshipped(stored_record&, std::uint32_t& instance) override;
     void drained(std::uint32_t instance, std::uint64_t sequence, bool ok) noexcept override {
-        (instance == 0 ? main_store_ : adopted_[instance - 1]->store).drained(sequence, ok);
+        store_of(instance).drained(sequence, ok);
+    }
+    void park(std::uint32_t instance, std::uint64_t sequence) noexcept override {
+        store_of(instance).park(sequence);
+    }
+    void unpark() noexcept override {
+        main_store_.unpark();
+        for (const auto& a : adopted_) a->store.unpark();
     }
     void bind(std::uint64_t sequence, bool bound) noexcept override {
         main_store_.bind(sequence, bound);
@@ -69,6 +76,9 @@ private:
         bool ok;
     };
 
+    log_store& store_of(std::uint32_t instance) {
+        return instance == 0 ? main_store_ : adopted_[instance - 1]->store;
+    }
     void load();
     void run();
     void wait(steady::time_point until);

@@ -114,6 +114,10 @@ public:
     virtual bool next_unshipped(stored_record&, std::uint32_t& instance) = 0;
     // Result of a record handed out: shipped, or back in line for a later next_unshipped().
     virtual void drained(std::uint32_t instance, std::uint64_t sequence, bool ok) noexcept = 0;
+    // A record handed out cannot be sent for now: it waits, without being handed out again, until
+    // unpark() puts all parked records back in line.
+    virtual void park(std::uint32_t instance, std::uint64_t sequence) noexcept = 0;
+    virtual void unpark() noexcept = 0;
     // Any thread: record `sequence` of this instance is bound to an attempt in flight (true), or
     // that attempt failed and the drain may send it (false).
     virtual void bind(std::uint64_t sequence, bool bound) noexcept = 0;

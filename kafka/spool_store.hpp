@@ -20,6 +20,7 @@ namespace headrace::kafka {
 namespace spool_state {
 constexpr std::uint8_t waiting = 0, handed = 1, done = 2, held_back = 3, state_bits = 3;
 constexpr std::uint8_t is_event = 4;
+constexpr std::uint8_t is_parked = 8;  // of a handed one
 constexpr std::uint64_t mark_every = 64;  // records between two remembered offsets
 }  // namespace spool_state
 
@@ -79,6 +80,8 @@ public:
     void shipped(std::uint64_t sequence);
     void drained(std::uint64_t sequence, bool ok);
     void bind(std::uint64_t sequence, bool bound);
+    void park(std::uint64_t sequence);
+    void unpark();
 
     // Writes the checkpoint if anything changed since. 0 or -errno.
     int checkpoint();
@@ -112,6 +115,7 @@ private:
         std::uint64_t watermark = 0;
         std::int64_t oldest_ns = 0, newest_ns = 0;
         bool active = false;
+        bool parked = false;  // some states have is_parked
         std::vector<std::uint8_t> states;
         std::vector<mark> marks;  // of every 64th record
         std::uint64_t records() const { return next_sequence - header.first_sequence; }

@@ -80,6 +80,28 @@ void log_store::bind(std::uint64_t sequence, bool bound) {
         rewind_to(sequence);
 }
 
+void log_store::park(std::uint64_t sequence) {
+    const std::lock_guard lock(mutex_);
+    segment* s = find(sequence);
+    if (s == nullptr) return;
+    std::uint8_t& state = s->states[sequence - s->header.first_sequence];
+    if ((state & state_bits) != handed) return;
+    state |= is_parked;
+    s->parked = true;
+}
+
+void log_store::unpark() {
+    const std::lock_guard lock(mutex_);
+    for (const auto& s : segments_) {
+        if (!std::exchange(s->parked, false)) continue;
+        for (std::size_t i = 0; i < s->states.size(); ++i) {
+            if ((s->states[i] & is_parked) == 0) continue;
+            s->states[i] = static_cast<std::uint8_t>((s->states[i] & is_event) | waiting);
+            rewind_to(s->header.first_sequence + i);
+        }
+    }
+}
+
 void log_store::rewind_to(std::uint64_t sequence) {
     if (sequence < cursor_sequence_) rewind_ = std::min(rewind_.value_or(sequence), sequence);
 }

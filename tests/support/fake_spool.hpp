@@ -22,6 +22,7 @@ public:
         std::string topic, key, value;
         bool null_key = false;
         bool handed_out = false;
+        bool parked = false;
     };
     // Outlives the spool, for a test to look at and steer.
     struct state {
@@ -85,6 +86,20 @@ public:
             else if (const auto at = s.unshipped.find(sequence); at != s.unshipped.end())
                 at->second.handed_out = false;
             return ok;
+        });
+    }
+    void park(std::uint32_t, std::uint64_t sequence) noexcept override {
+        s_->with([=](state& s) {
+            const auto at = s.unshipped.find(sequence);
+            if (at != s.unshipped.end()) at->second.parked = true;
+            return true;
+        });
+    }
+    void unpark() noexcept override {
+        s_->with([](state& s) {
+            for (auto& [sequence, r] : s.unshipped)
+                if (std::exchange(r.parked, false)) r.handed_out = false;
+            return true;
         });
     }
     void bind(std::uint64_t sequence, bool bound) noexcept override {

@@ -55,6 +55,37 @@ std::size_t instances(const fs::path& dir) {
 
 }  // namespace
 
+TEST_CASE("parked records are not handed out until all are put back in line") {
+    temp_dir dir;
+    spool_options options = options_for(dir.path, spool_mode::backlog);
+    options.segment = 64 << 10;  // several segments
+    auto s = spool::open(options);
+    for (int i = 0; i < 60; ++i) store(*s, event(std::to_string(i) + std::string(4'000, 'x')));
+    const auto number = [](const handed& h) { return std::stoi(h.value); };
+    for (int i = 0; i < 60; ++i) {
+        const auto h = next_soon(*s);
+        REQUIRE(h.has_value());
+        REQUIRE(number(*h) == i);
+        if (i % 3 == 0)
+            s->park(h->instance, h->sequence);
+        else if (i % 3 == 1)
+            s->drained(h->instance, h->sequence, true);
+    }
+    CHECK(!next_of(*s).has_value());
+    CHECK(s->figures().records == 40);
+    s->unpark();
+    for (int i = 0; i < 60; i += 3) {
+        const auto h = next_of(*s);
+        REQUIRE(h.has_value());
+        CHECK(number(*h) == i);
+        s->drained(h->instance, h->sequence, true);
+    }
+    CHECK(!next_of(*s).has_value());
+    s->unpark();
+    CHECK(!next_of(*s).has_value());
+    CHECK(s->figures().records == 20);
+}
+
 TEST_CASE("records are handed out once, in order, and shipped ones not at all") {
     temp_dir dir;
     auto s = spool::open(options_for(dir.path, spool_mode::backlog));
