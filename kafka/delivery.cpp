@@ -84,11 +84,13 @@ void delivery::spool_all(batch& b) { add({.kind = note_kind::spool_all, .about =
 
 void delivery::hand_back(batch& b) { add({.kind = note_kind::hand_back, .about = &b}); }
 
+void delivery::spool_rest(batch& b) { add({.kind = note_kind::spool_rest, .about = &b}); }
+
 void delivery::refused(record& r, rd_kafka_resp_err_t error) {
     add({.kind = note_kind::refused, .error = error, .one = &r});
 }
 
-void delivery::probe_answered(std::uint32_t brokers) {
+void delivery::probed(std::uint32_t brokers) {
     add({.kind = note_kind::probe, .brokers = brokers});
 }
 
@@ -157,14 +159,18 @@ void delivery::on_event(rd_kafka_event_t* event, clock::time_point now) {
 
 void delivery::on_reports(rd_kafka_event_t* event, clock::time_point now) {
     static_cast<void>(live_.bytes());  // acquire: the workers' writes to the records
-    bool progress = false;
     for (;;) {
         const std::size_t n =
             rd_kafka_event_message_array(event, messages_.data(), messages_.size());
         for (std::size_t i = 0; i < n; ++i) {
             const rd_kafka_message_t& m = *messages_[i];
-            ++static_cast<producer*>(rd_kafka_topic_opaque(m.rkt))->reported;
-            progress |= m.err == RD_KAFKA_RESP_ERR_NO_ERROR;
+            auto& at = *static_cast<opened_topic*>(rd_kafka_topic_opaque(m.rkt));
+            ++at.by->reported;
+            ++at.reported;
+            if (m.err == RD_KAFKA_RESP_ERR_NO_ERROR)
+                supervisor_.acked(*at.to, now);
+            else if (is_of_topic(m.err))
+                supervisor_.refused(*at.to, now, rd_kafka_err2str(m.err));
             const auto opaque = reinterpret_cast<std::uintptr_t>(m._private);
             if ((opaque & drain_tag) != 0)
                 drain_.drain_report(reinterpret_cast<void*>(opaque & ~drain_tag), m.err);
@@ -173,7 +179,6 @@ void delivery::on_reports(rd_kafka_event_t* event, clock::time_point now) {
         }
         if (n < messages_.size()) break;
     }
-    if (progress) supervisor_.progressed(now);
 }
 
 void delivery::on_report(record& r, rd_kafka_resp_err_t error) {
@@ -251,6 +256,12 @@ void delivery::on_note(const note& n, clock::time_point now) {
                 if (r.outcome == fate::pending && (r.state & place::job) == 0) to_spool(r);
             drop(*n.about);
             break;
+        case note_kind::spool_rest:
+            for (record& r : n.about->records)
+                if (r.outcome == fate::pending && (r.state & (place::job | place::attempt)) == 0)
+                    to_spool(r);
+            drop(*n.about);
+            break;
         case note_kind::hand_back:
             n.about->give_back(batch::decided, [this, &n]() -> batch*& {
                 for (auto& [home, list] : back_)
@@ -261,6 +272,8 @@ void delivery::on_note(const note& n, clock::time_point now) {
             break;
         case note_kind::refused:
             n.one->state = static_cast<std::uint8_t>(n.one->state & ~place::attempt);
+            if (is_of_topic(n.error))
+                supervisor_.refused(*n.one->to, now, rd_kafka_err2str(n.error));
             attempt_failed(*n.one, n.error, true);
             drop(*n.one->owner);
             break;
@@ -268,13 +281,16 @@ void delivery::on_note(const note& n, clock::time_point now) {
             on_spooled(*n.job, n.ok);
             break;
         case note_kind::probe:
-            figures_.brokers_known.store(
-                std::max(n.brokers, figures_.brokers_known.load()), std::memory_order_relaxed
-            );
-            if (figures_.brokers_up.load() == 0) figures_.brokers_up.store(1);
-            supervisor_.progressed(now);
+            on_probe(n.brokers, now);
             break;
     }
+}
+
+void delivery::on_probe(std::uint32_t brokers, clock::time_point now) {
+    if (brokers == 0) return supervisor_.unanswered(now);
+    figures_.brokers_known.store(std::max(brokers, figures_.brokers_known.load()));
+    if (figures_.brokers_up.load() == 0) figures_.brokers_up.store(1);
+    supervisor_.answered(now);
 }
 
 void delivery::on_spooled(spool_job& job, bool ok) {
@@ -293,10 +309,11 @@ void delivery::on_spooled(spool_job& job, bool ok) {
             // The spool cannot. While Kafka is sick one such record a second still goes there, so
             // that its recovery is noticed with nothing in the spool to try it with.
             const clock::time_point now = clock::now();
-            bool sent = (r->state & place::attempt) != 0 && !supervisor_.sick();
-            if (!sent && (r->state & place::attempt) == 0 && now >= next_try_ &&
+            const bool accepts = supervisor_.accepts(*r->to);
+            bool sent = (r->state & place::attempt) != 0 && accepts;
+            if (!sent && (r->state & place::attempt) == 0 && (accepts || now >= next_try_) &&
                 !stopping_.load(std::memory_order_relaxed)) {
-                if (supervisor_.sick()) next_try_ = now + std::chrono::seconds(1);
+                if (!accepts) next_try_ = now + std::chrono::seconds(1);
                 producer& by = pool_.acquire(0);
                 sent = send_again(*r, by, 0);
                 producer_pool::release(by, 0);
@@ -369,7 +386,8 @@ void delivery::tick(clock::time_point now) {
     figures_.produced.store(
         static_cast<std::uint64_t>(pool_.sent_total()), std::memory_order_relaxed
     );
-    supervisor_.check(now, outstanding);
+    pool_.loads(loads_);
+    supervisor_.check(now, loads_);
     if (now >= next_replace_) {
         for (const std::string& why : pool_.replace_fatal()) {
             supervisor_.replaced(why);
@@ -388,7 +406,7 @@ bool delivery::stop_round(clock::time_point now) {
     }
     if (outstanding == 0 && jobs_.empty() && !notes && !open_plain_ && !open_bound_) return true;
     if (now >= stop_hard_) return true;
-    if (outstanding != 0 && (now >= stop_soft_ || supervisor_.sick()) && now >= next_purge_) {
+    if (outstanding != 0 && (now >= stop_soft_ || supervisor_.stuck()) && now >= next_purge_) {
         next_purge_ = now + milliseconds(100);
         pool_.purge();
     }

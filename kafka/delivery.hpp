@@ -94,9 +94,10 @@ public:
     void expire(batch& b);                               // takes a reference of its own
     void spool_all(batch& b);                            // references already holds the note
     void hand_back(batch& b);                            // decided at submit, same
+    void spool_rest(batch& b);                           // same, but only what has no attempt
     void refused(record& r, rd_kafka_resp_err_t error);  // its attempt ended in produce()
-    // Any thread: a broker answered the drain's probe.
-    void probe_answered(std::uint32_t brokers);
+    // Any thread: how many brokers the answer to the drain's probe named; 0: no answer.
+    void probed(std::uint32_t brokers);
 
     // Main thread. Waits for reports until `soft`, then fails all attempts; the thread ends when
     // everything is settled, at `hard` at the latest.
@@ -116,7 +117,15 @@ private:
         std::size_t bytes = 0;
         bool bound = false;  // all have an attempt outstanding
     };
-    enum class note_kind : std::uint8_t { expire, spool_all, hand_back, refused, spooled, probe };
+    enum class note_kind : std::uint8_t {
+        expire,
+        spool_all,
+        spool_rest,
+        hand_back,
+        refused,
+        spooled,
+        probe
+    };
     struct note {
         note_kind kind;
         bool ok = false;
@@ -134,6 +143,7 @@ private:
     void on_reports(rd_kafka_event_t* event, clock::time_point now);
     void on_report(record& r, rd_kafka_resp_err_t error);
     void attempt_failed(record& r, rd_kafka_resp_err_t error, bool local);
+    void on_probe(std::uint32_t brokers, clock::time_point now);
     void on_error(
         rd_kafka_resp_err_t error, bool fatal, const std::string& text, clock::time_point now
     );
@@ -166,6 +176,7 @@ private:
     std::unique_ptr<spool_job> open_plain_, open_bound_;
     std::unordered_map<spool_job*, std::unique_ptr<spool_job>> jobs_;  // appended, not synced
     std::vector<const rd_kafka_message_t*> messages_;
+    std::vector<topic_load> loads_;
     clock::time_point next_tick_{}, next_replace_{}, next_purge_{}, next_try_{};
     std::vector<producer*> active_;
     bool more_ = false;  // events are left to read

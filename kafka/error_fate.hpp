@@ -15,4 +15,10 @@ enum class error_fate {
 // `local`: returned by produce() for this very record, not by a delivery report.
 error_fate fate_of(rd_kafka_resp_err_t error, bool local);
 
+// The error says that this topic cannot be written now; others may be fine.
+bool is_of_topic(rd_kafka_resp_err_t error);
+
+// The error says nothing about the record's topic: a full queue, a client that ends.
+bool is_of_sink(rd_kafka_resp_err_t error);
+
 }  // namespace headrace::kafka

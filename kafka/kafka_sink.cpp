@@ -45,7 +45,8 @@ kafka_sink::parts::parts(
           *store,
           topics,
           judge,
-          [this](std::uint32_t brokers) { reports.probe_answered(brokers); }
+          [this](std::uint32_t brokers) { reports.probed(brokers); },
+          log
       ),
       reports(settings, pool, *store, judge, shipper, live, spooling) {}
 
@@ -69,7 +70,7 @@ kafka_sink::~kafka_sink() {
 
 namespace {
 
-// Queues every record of a batch that was already counted. Refused ones become notes.
+// Queues every record of a batch that is marked for an attempt. Refused ones become notes.
 void produce_all(batch& b, producer_pool& pool, delivery& reports) {
     struct lease {
         producer* by = nullptr;
@@ -78,6 +79,7 @@ void produce_all(batch& b, producer_pool& pool, delivery& reports) {
     std::array<lease, slots_max> leases{};
     const std::size_t slots = pool.size();
     for (record& r : b.records) {
+        if ((r.state & place::attempt) == 0) continue;
         const std::size_t slot = producer_of(r.key, slots);
         lease& l = leases[slot];
         if (l.by == nullptr) l.by = &pool.acquire(slot);
@@ -104,6 +106,18 @@ void prepare(batch& b, std::uint8_t state, fate outcome) {
     b.submitted = clock::now();
 }
 
+// Takes the mark of an attempt from records whose topic is held. Returns how many have it.
+std::uint32_t keep_attempts(batch& b, const supervisor& judge) {
+    std::uint32_t left = 0;
+    for (record& r : b.records) {
+        if (judge.held(*r.to))
+            r.state = 0;
+        else
+            ++left;
+    }
+    return left;
+}
+
 }  // namespace
 
 bool kafka_sink::submit(batch& b) noexcept {
@@ -117,12 +131,17 @@ bool kafka_sink::submit(batch& b) noexcept {
     if (direct) {
         // Before the first record is queued: its report may come at once.
         prepare(b, place::attempt, enqueued ? fate::acked : fate::pending);
+        const std::uint32_t attempts = enqueued ? n : keep_attempts(b, p.judge);
+        const bool more = enqueued || attempts < n;
         b.undecided = enqueued ? 0 : n;
-        b.references = n + (enqueued ? 1 : 0);
-        if (p.live.take(n, bytes)) {
+        b.references = attempts + (more ? 1 : 0);
+        if (attempts != 0 && p.live.take(n, bytes)) {
             p.reports.figures().undecided.fetch_add(b.undecided, std::memory_order_relaxed);
             produce_all(b, p.pool, p.reports);
-            if (enqueued) p.reports.hand_back(b);
+            if (enqueued)
+                p.reports.hand_back(b);
+            else if (more)
+                p.reports.spool_rest(b);
             return true;
         }
     }
@@ -152,9 +171,9 @@ sink_health kafka_sink::health() const {
     h.kafka_ok = p.judge.proven() && !p.judge.sick();
     h.spool_ok = p.store->healthy(&h.reason);
     if (h.spool_ok) h.reason.clear();
-    if (h.kafka_ok) return h;
-    const std::string why =
-        p.judge.sick() ? p.judge.reason() : std::string("no broker has answered yet");
+    std::string why = p.judge.reason();
+    if (!h.kafka_ok && !p.judge.sick()) why = "no broker has answered yet";
+    if (why.empty()) return h;
     h.reason = "Kafka: " + why + (h.reason.empty() ? "" : "; spool: " + h.reason);
     return h;
 }

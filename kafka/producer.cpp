@@ -62,25 +62,42 @@ producer::producer(client_ptr client, std::shared_ptr<client_log> log, int wake)
     if (wake >= 0) rd_kafka_queue_io_event_enable(events_.get(), wake, &one, sizeof one);
 }
 
-rd_kafka_topic_t* producer::topic_for(const topic& to) noexcept {
+opened_topic* producer::topic_for(const topic& to) noexcept {
     if (to.index < cached_topics) {
-        rd_kafka_topic_t* known = topics_[to.index].load(std::memory_order_acquire);
+        opened_topic* known = topics_[to.index].load(std::memory_order_acquire);
         if (known != nullptr) return known;
     }
     return open_topic(to);
 }
 
-rd_kafka_topic_t* producer::open_topic(const topic& to) noexcept {
+opened_topic* producer::open_topic(const topic& to) noexcept {
     const std::lock_guard lock(mutex_);
-    rd_kafka_topic_t*& opened = opened_[to.index];
-    if (opened == nullptr) {
+    opened_topic& opened = opened_[to.index];
+    if (opened.handle == nullptr) {
+        opened.by = this;
+        opened.to = &to;
         // The topic's opaque pointer tells the delivery thread whose report it reads.
         rd_kafka_topic_conf_t* conf = rd_kafka_default_topic_conf_dup(client_.get());
-        rd_kafka_topic_conf_set_opaque(conf, this);
-        opened = rd_kafka_topic_new(client_.get(), to.name.c_str(), conf);
+        rd_kafka_topic_conf_set_opaque(conf, &opened);
+        opened.handle = rd_kafka_topic_new(client_.get(), to.name.c_str(), conf);
+        if (opened.handle == nullptr) return nullptr;
     }
-    if (to.index < cached_topics) topics_[to.index].store(opened, std::memory_order_release);
-    return opened;
+    if (to.index < cached_topics) topics_[to.index].store(&opened, std::memory_order_release);
+    return &opened;
+}
+
+void producer::add_loads(std::vector<topic_load>& to) const {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [index, opened] : opened_) {
+        if (opened.to == nullptr) continue;
+        const std::int64_t n = opened.sent.load(std::memory_order_relaxed) - opened.reported;
+        const auto same = [&opened](const topic_load& l) { return l.to == opened.to; };
+        const auto at = std::find_if(to.begin(), to.end(), same);
+        if (at == to.end())
+            to.push_back({opened.to, n});
+        else
+            at->outstanding += n;
+    }
 }
 
 rd_kafka_resp_err_t producer::produce(
@@ -91,8 +108,8 @@ rd_kafka_resp_err_t producer::produce(
     void* opaque,
     bool copy
 ) noexcept {
-    rd_kafka_topic_t* handle = topic_for(to);
-    if (handle == nullptr) return rd_kafka_last_error();
+    opened_topic* opened = topic_for(to);
+    if (opened == nullptr) return rd_kafka_last_error();
     headers_ptr list;
     if (!headers.empty()) {
         list.reset(rd_kafka_headers_new(headers.size()));
@@ -109,7 +126,7 @@ rd_kafka_resp_err_t producer::produce(
     const rd_kafka_resp_err_t error = rd_kafka_producev(
         client_.get(),
         RD_KAFKA_VTYPE_RKT,
-        handle,  //
+        opened->handle,  //
         RD_KAFKA_VTYPE_VALUE,
         const_cast<char*>(value.data()),
         value.size(),  //
@@ -125,7 +142,9 @@ rd_kafka_resp_err_t producer::produce(
         RD_KAFKA_VTYPE_END
     );
     // Taken over on success only.
-    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) static_cast<void>(list.release());
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return error;
+    static_cast<void>(list.release());
+    opened->sent.fetch_add(1, std::memory_order_relaxed);
     return error;
 }
 
@@ -134,9 +153,8 @@ void producer::destroy(std::shared_ptr<background> where) {
     rd_kafka_queue_io_event_enable(events_.get(), -1, nullptr, 0);
     events_.reset();
     std::vector<rd_kafka_topic_t*> topics;
-    for (const auto& [index, handle] : opened_)
-        if (handle != nullptr) topics.push_back(handle);
-    opened_.clear();
+    for (auto& [index, opened] : opened_)
+        if (opened.handle != nullptr) topics.push_back(std::exchange(opened.handle, nullptr));
     destroy_in_background(std::move(client_), std::move(topics), log_, std::move(where));
 }
 
@@ -289,6 +307,12 @@ std::int64_t producer_pool::outstanding() const {
     std::int64_t sum = 0;
     for (const auto& p : all_) sum += p->sent.load(std::memory_order_relaxed) - p->reported;
     return sum;
+}
+
+void producer_pool::loads(std::vector<topic_load>& to) const {
+    to.clear();
+    const std::lock_guard lock(mutex_);
+    for (const auto& p : all_) p->add_loads(to);
 }
 
 std::int64_t producer_pool::sent_total() const {

@@ -7,6 +7,7 @@
 #include "kafka/client_handles.hpp"
 #include "kafka/librdkafka_conf.hpp"
 #include "kafka/record.hpp"
+#include "kafka/supervisor.hpp"
 
 #include <array>
 #include <atomic>
@@ -38,6 +39,17 @@ private:
     std::uint32_t running_ = 0;
 };
 
+class producer;
+
+// A topic as one producer uses it; the opaque pointer of its librdkafka handle.
+struct opened_topic {
+    producer* by = nullptr;
+    const topic* to = nullptr;
+    rd_kafka_topic_t* handle = nullptr;
+    std::atomic<std::int64_t> sent{0};  // records queued
+    std::int64_t reported = 0;          // reports seen; delivery thread
+};
+
 class producer {
 public:
     // `wake`: an eventfd that outlives destroy(), or -1.
@@ -58,6 +70,9 @@ public:
     // Null after destroy().
     rd_kafka_queue_t* events() const { return events_.get(); }
 
+    // Delivery thread: adds what is without a report, per topic.
+    void add_loads(std::vector<topic_load>& to) const;
+
     // Gives the client to a thread that destroys it. No produce() is running or follows.
     void destroy(std::shared_ptr<background> where);
 
@@ -66,17 +81,17 @@ public:
     std::atomic<std::int32_t> users{0};  // threads between acquire() and release()
 
 private:
-    rd_kafka_topic_t* topic_for(const topic& to) noexcept;
-    rd_kafka_topic_t* open_topic(const topic& to) noexcept;
+    opened_topic* topic_for(const topic& to) noexcept;
+    opened_topic* open_topic(const topic& to) noexcept;
 
     static constexpr std::size_t cached_topics = 256;
 
     std::shared_ptr<client_log> log_;
     client_ptr client_;
     queue_ptr events_;
-    std::array<std::atomic<rd_kafka_topic_t*>, cached_topics> topics_{};
-    std::mutex mutex_;  // guards what follows
-    std::unordered_map<std::uint16_t, rd_kafka_topic_t*> opened_;
+    std::array<std::atomic<opened_topic*>, cached_topics> topics_{};
+    mutable std::mutex mutex_;  // guards what follows; entries stay until the producer ends
+    std::unordered_map<std::uint16_t, opened_topic> opened_;
 };
 
 class producer_pool {
@@ -115,6 +130,8 @@ public:
     // Destroys replaced producers whose last report is in.
     void collect_retired();
     std::int64_t outstanding() const;
+    // The same per topic; one entry for each that was ever used.
+    void loads(std::vector<topic_load>& to) const;
     std::int64_t sent_total() const;
     // Fails everything queued and in flight; the reports follow.
     void purge();
