@@ -342,6 +342,26 @@ pipeline::pipeline(const config::settings& s, const lanes& to, std::size_t recor
     : impl_(std::make_unique<impl>(s, to, record_bytes_max)) {}
 pipeline::~pipeline() = default;
 
+bool pipeline::letter_for(
+    const kafka::record& large, const request& where, kafka::batch& out
+) {
+    dead_letter what;
+    what.why = {reason::event_too_big, "the broker refused the record"};
+    what.index = large.event_index;
+    for (const kafka::header& h : large.headers) {
+        if (h.name == "token") what.token = out.memory.copy(h.value);
+        if (h.name == "now") what.received_at = h.value;
+    }
+    what.raw = large.value;
+    if (!impl_->caps.take(what.token, where.now)) return false;
+    kafka::record& record = out.add();
+    record.to = impl_->to_lanes.dead_letters;
+    record.event_index = what.index;
+    record.kind = kafka::record_kind::dead_letter;
+    write_dead_letter(what, where, impl_->record_bytes_max, out.memory, record);
+    return true;
+}
+
 outcome pipeline::process(request& rq, kafka::batch& out) {
     outcome result;
     try {

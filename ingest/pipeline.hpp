@@ -66,6 +66,11 @@ public:
     // Fills `out` (empty on entry) and says what to answer.
     outcome process(request&, kafka::batch& out);
 
+    // The broker refused `large` for its size although process() had let it pass: adds its dead
+    // letter (raw: the record's value) to `out`. Of `where` path, ip, request_id and now are read.
+    // False: over a cap.
+    bool letter_for(const kafka::record& large, const request& where, kafka::batch& out);
+
 private:
     struct impl;
     std::unique_ptr<impl> impl_;

@@ -41,6 +41,9 @@ public:
     void answer(const ingest::reply& answer, const ingest::outcome&);
     // The worker is draining: leave if idle.
     void drain();
+    // Path and id of the request that waits for its answer.
+    std::string_view waiting_path() const { return path_labels[route_.label]; }
+    std::string_view waiting_id() const { return {request_id_, request_id_size_}; }
     // Ends the connection now, whatever it is doing.
     void close();
 

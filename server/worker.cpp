@@ -24,15 +24,6 @@ using deadline_list =
     boost::intrusive::list<session, hook, boost::intrusive::constant_time_size<false>>;
 using session_list = boost::intrusive::list<session, boost::intrusive::constant_time_size<false>>;
 
-ingest::reply unavailable() {
-    ingest::reply r;
-    r.status = 503;
-    r.json = false;
-    r.retry_after = true;
-    r.body = ingest::describe(ingest::reason::unavailable).text;
-    return r;
-}
-
 }  // namespace
 
 struct worker::waiters {
@@ -157,11 +148,11 @@ void worker::check_flights(steady::time_point now) {
         }
         if (age >= settings().server.answer_timeout && f.requester) {
             ++metrics_.late_answers;
-            count_fates(f, true);
+            count_fates(f, fates::undecided);
             const session_ptr s = std::move(f.requester);
             f.requester = nullptr;
             unanswered_.fetch_sub(1, std::memory_order_relaxed);
-            s->answer(f.result.refused ? f.result.answer : unavailable(), f.result);
+            s->answer(f.result.refused ? f.result.answer : unavailable_reply(), f.result);
         }
     }
 }
@@ -247,58 +238,6 @@ void worker::collect() {
         const std::uint8_t flags = b->take_back();
         if ((flags & kafka::batch::decided) != 0 && f->requester) land(f);
         if ((flags & kafka::batch::released) != 0) recycle(f);
-    }
-}
-
-void worker::land(flight* f) {
-    bool failed = false;
-    std::size_t too_large = 0, events = 0;
-    for (const kafka::record& r : f->batch.records) {
-        failed = failed || r.outcome == kafka::fate::failed || r.outcome == kafka::fate::pending;
-        if (r.kind != kafka::record_kind::event) continue;
-        ++events;
-        if (r.outcome == kafka::fate::too_large) ++too_large;
-    }
-    count_fates(*f, failed);
-    unanswered_.fetch_sub(1, std::memory_order_relaxed);
-    const session_ptr s = std::move(f->requester);
-    f->requester = nullptr;
-    // A refusal stands, whatever became of its dead letters.
-    if (f->result.refused) return s->answer(f->result.answer, f->result);
-    if (failed) return s->answer(unavailable(), f->result);
-    if (too_large == 0) return s->answer(f->result.answer, f->result);
-    // The broker refused some for their size although our own check let them pass.
-    const bool strict = settings().ingest.mode == config::ingest_mode::strict;
-    if (strict || too_large == events) {
-        ingest::reply refused;
-        refused.status = 413;
-        refused.json = false;
-        refused.body = ingest::reject{ingest::reason::event_too_big, "the broker refused it"}.text();
-        return s->answer(refused, f->result);
-    }
-    s->answer(f->result.answer, f->result);
-}
-
-// D19: every event of the request is counted once, at the fate that decided the answer.
-void worker::count_fates(flight& f, bool failed) {
-    if (f.counted) return;
-    f.counted = true;
-    const auto& counts = f.result.counts;
-    metrics_.in_flight -= counts.to_write + counts.dead_lettered;
-    if (failed) {
-        metrics_.refused[index(ingest::reason::unavailable)] += counts.to_write + counts.dead_lettered;
-        return;
-    }
-    metrics_.dead_lettered += counts.dead_lettered;
-    for (const kafka::record& r : f.batch.records) {
-        if (r.kind != kafka::record_kind::event) continue;
-        switch (r.outcome) {
-            case kafka::fate::acked: ++metrics_.acked; break;
-            case kafka::fate::stored: ++metrics_.spooled; break;
-            case kafka::fate::too_large: ++metrics_.refused[index(ingest::reason::event_too_big)]; break;
-            case kafka::fate::pending:
-            case kafka::fate::failed: break;   // then `failed` is set
-        }
     }
 }
 

@@ -31,6 +31,9 @@ class session;
 using session_ptr = boost::intrusive_ptr<session>;
 using steady = std::chrono::steady_clock;
 
+// 503 with the contract's text.
+ingest::reply unavailable_reply();
+
 // What all workers read and nobody changes after start.
 struct shared_state {
     const config::settings& settings;
@@ -117,8 +120,12 @@ private:
     void check_flights(steady::time_point now);
     void check_deadlines(steady::time_point now);
     void collect();                      // what push() queued
-    void land(flight*);                  // decided: count, answer
-    void count_fates(flight&, bool failed);
+
+    // worker_fates.cpp: what the sink decided
+    enum class fates : std::uint8_t { good, some_too_large, undecided };
+    void land(flight*);                  // count, answer
+    void count_fates(flight&, fates);
+    void refuse_too_large(flight&, session_ptr, std::uint32_t count, bool all);
     std::chrono::milliseconds length_of(wait_kind) const;
 
     const shared_state& shared_;

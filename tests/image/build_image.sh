@@ -24,6 +24,7 @@ suite=trixie
 base=$cache/base-$suite.tar
 size_limit_mb=60
 uid=65532
+mkdir -p "$root/build"
 work=$(mktemp -d -p "$root/build" image.XXXXXX)
 image_root=$work/root
 server_pid='' user='' image_env=() passed=0 failed=0

@@ -24,7 +24,7 @@ constexpr milliseconds patience{10'000};
 // Acknowledges at once, refuses, fails, or keeps batches until told.
 class controlled_sink final : public kafka::record_sink {
 public:
-    enum class mode { ack, store, full, fail, hold };
+    enum class mode { ack, store, full, fail, hold, first_too_large };
     std::atomic<mode> how{mode::ack};
     std::atomic<int> expired{0};
 
@@ -39,8 +39,11 @@ public:
             held_.push_back(&b);
             return true;
         }
+        // Once: the dead letter that follows is taken.
+        const bool large = how == mode::first_too_large;
+        if (large) how = mode::ack;
         decide(b, how == mode::fail ? kafka::fate::failed : how == mode::store ? kafka::fate::stored : kafka::fate::acked,
-               kafka::batch::decided | kafka::batch::released);
+               kafka::batch::decided | kafka::batch::released, large);
         return true;
     }
     void expire(kafka::batch&) noexcept override { ++expired; }
@@ -60,8 +63,9 @@ public:
     }
 
 private:
-    static void decide(kafka::batch& b, kafka::fate f, std::uint8_t flags) {
+    static void decide(kafka::batch& b, kafka::fate f, std::uint8_t flags, bool large = false) {
         for (kafka::record& r : b.records) r.outcome = f;
+        if (large) b.records.front().outcome = kafka::fate::too_large;
         kafka::batch* list = nullptr;
         kafka::completions* const home = b.home;
         b.give_back(flags, list);
@@ -480,4 +484,32 @@ TEST_CASE("without memory a body is refused at once") {
     const std::string r = c.receive();
     CHECK(status(r) == 413);
     CHECK_THAT(r, ContainsSubstring("quarter of limits.memory"));
+}
+
+TEST_CASE("what the broker refuses for its size becomes a dead letter and the answer tells") {
+    harness h;
+    h.sink.how = controlled_sink::mode::first_too_large;
+    client c = h.connect();
+    c.send(post(R"({"api_key":"T","batch":[{"event":"big","distinct_id":"1"},{"event":"ok","distinct_id":"2"}]})", "", "/batch"));
+    const std::string partly = c.receive();
+    CHECK(status(partly) == 200);
+    CHECK(body(partly) == R"({"status":"Ok","rejected":[{"index":0,"reason":"event_too_big"}]})");
+    REQUIRE(h.sink.values().size() == 3);
+    CHECK_THAT(h.sink.values()[2], ContainsSubstring("\"reason\":\"event_too_big\""));
+    CHECK_THAT(h.sink.values()[2], ContainsSubstring("\"path\":\"/batch\""));
+    worker_metrics m = h.metrics();
+    CHECK(m.received == 2);
+    CHECK(m.acked == 1);
+    CHECK(m.dead_lettered == 1);
+    CHECK(m.in_flight == 0);
+
+    h.sink.how = controlled_sink::mode::first_too_large;
+    c.send(post(event));
+    const std::string all = c.receive();
+    CHECK(status(all) == 413);
+    CHECK_THAT(body(all), ContainsSubstring("maximum event size exceeded: "));
+    m = h.metrics();
+    CHECK(m.received == 3);
+    CHECK(m.refused[static_cast<std::size_t>(ingest::reason::event_too_big)] == 1);
+    CHECK(m.in_flight == 0);
 }

@@ -1,0 +1,132 @@
+// What the sink decided about a request's records: counting (D19) and answering.
+#include <ctime>
+
+#include "server/session.hpp"
+#include "server/worker.hpp"
+
+namespace headrace::server {
+
+namespace {
+
+using ingest::reason;
+constexpr std::size_t index(auto e) { return static_cast<std::size_t>(e); }
+
+ingest::reply plain(reason why, std::string detail) {
+    ingest::reply r;
+    r.status = ingest::describe(why).status;
+    r.json = false;
+    r.retry_after = r.status == 503;
+    r.body = ingest::reject{why, std::move(detail)}.text();
+    return r;
+}
+
+bool too_large(const kafka::record& r) {
+    return r.kind == kafka::record_kind::event && r.outcome == kafka::fate::too_large;
+}
+
+// The envelope's third member; quotes in the first two are escaped, so this is its only place.
+std::string_view ip_in(std::string_view value) {
+    constexpr std::string_view name = ",\"ip\":\"";
+    const std::size_t at = value.find(name);
+    if (at == std::string_view::npos) return {};
+    value.remove_prefix(at + name.size());
+    return value.substr(0, value.find('"'));
+}
+
+// Adds the too large events to the list of a success answer, which ends with "]" or has none yet.
+void list_too_large(std::string& body, const kafka::batch& b) {
+    std::string entries;
+    for (const kafka::record& r : b.records) {
+        if (!too_large(r)) continue;
+        entries += entries.empty() ? "" : ",";
+        entries += "{\"index\":" + std::to_string(r.event_index) + ",\"reason\":\"";
+        entries += ingest::describe(reason::event_too_big).label;
+        entries += "\"}";
+    }
+    if (body.empty()) return;   // 204
+    const std::size_t list_end = body.rfind(']');
+    if (list_end == std::string::npos)
+        body.insert(body.size() - 1, ",\"rejected\":[" + entries + "]");
+    else
+        body.insert(list_end, "," + entries);
+}
+
+}  // namespace
+
+ingest::reply unavailable_reply() { return plain(reason::unavailable, {}); }
+
+void worker::land(flight* f) {
+    bool failed = false;
+    std::uint32_t large = 0, events = 0;
+    for (const kafka::record& r : f->batch.records) {
+        failed = failed || r.outcome == kafka::fate::failed || r.outcome == kafka::fate::pending;
+        events += r.kind == kafka::record_kind::event ? 1 : 0;
+        large += too_large(r) ? 1 : 0;
+    }
+    const bool strict = settings().ingest.mode == config::ingest_mode::strict;
+    const bool all = strict || large == events;
+    count_fates(*f, failed ? fates::undecided : large != 0 && !all ? fates::some_too_large : fates::good);
+    unanswered_.fetch_sub(1, std::memory_order_relaxed);
+    session_ptr s = std::move(f->requester);
+    f->requester = nullptr;
+    // A refusal stands, whatever became of its dead letters.
+    if (f->result.refused) return s->answer(f->result.answer, f->result);
+    if (failed) return s->answer(unavailable_reply(), f->result);
+    if (large == 0) return s->answer(f->result.answer, f->result);
+    if (strict) return s->answer(plain(reason::event_too_big, "the broker refused the record"), f->result);
+    refuse_too_large(*f, std::move(s), large, all);
+}
+
+// The broker refused records that our own limit let pass: each becomes a dead letter, in a second
+// round trip to the sink, and the answer tells (D6).
+void worker::refuse_too_large(flight& f, session_ptr s, std::uint32_t count, bool all) {
+    flight* const g = take_flight();
+    ingest::request where;
+    where.path = s->waiting_path();
+    where.request_id = s->waiting_id();
+    where.now = static_cast<ingest::wall_ns>(std::time(nullptr)) * 1'000'000'000;
+    std::uint32_t letters = 0;
+    for (const kafka::record& r : f.batch.records) {
+        if (!too_large(r)) continue;
+        where.ip = ip_in(r.value);
+        if (pipeline_.letter_for(r, where, g->batch)) ++letters;
+    }
+    g->result.refused = all;
+    g->result.answer = all ? plain(reason::event_too_big, "the broker refused the record") : f.result.answer;
+    if (!all) {
+        list_too_large(g->result.answer.body, f.batch);
+        g->result.counts.dead_lettered = letters;
+        metrics_.dropped[index(ingest::drop_cause::dead_letter_cap)] += count - letters;
+    }
+    g->started = f.started;
+    g->requester = s;
+    if (!g->batch.records.empty() && launch(g)) return;
+    const bool lost = !g->batch.records.empty() && !all;
+    if (lost) metrics_.refused[index(reason::unavailable)] += letters;
+    const ingest::reply answer = lost ? unavailable_reply() : g->result.answer;
+    recycle(g);
+    s->answer(answer, f.result);
+}
+
+// D19: every event of the request is counted once, at the fate that decided the answer.
+void worker::count_fates(flight& f, fates outcome) {
+    if (f.counted) return;
+    f.counted = true;
+    const auto& counts = f.result.counts;
+    metrics_.in_flight -= counts.to_write + counts.dead_lettered;
+    if (outcome == fates::undecided) {
+        metrics_.refused[index(reason::unavailable)] += counts.to_write + counts.dead_lettered;
+        return;
+    }
+    metrics_.dead_lettered += counts.dead_lettered;
+    for (const kafka::record& r : f.batch.records) {
+        if (r.kind != kafka::record_kind::event) continue;
+        if (r.outcome == kafka::fate::acked) ++metrics_.acked;
+        if (r.outcome == kafka::fate::stored) ++metrics_.spooled;
+        // Those of a request with better events are counted as dead letters in a second round.
+        if (r.outcome == kafka::fate::too_large && outcome == fates::good)
+            ++metrics_.refused[index(reason::event_too_big)];
+    }
+}
+
+}  // namespace headrace::server
