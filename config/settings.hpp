@@ -40,7 +40,7 @@ struct limits_settings {
     std::uint64_t body = 20 * MiB;       // wire bytes of one request body
     std::uint64_t inflated = 100 * MiB;  // after decompression
     std::uint64_t head = 64 * KiB;       // request line and header fields
-    std::uint32_t connections = 20'000;  // open at once, all listeners
+    std::uint32_t connections = 16'000;  // open at once, all listeners
     std::uint32_t events_per_request = 100'000;
 };
 
