@@ -132,13 +132,14 @@ check_step explain_verdict(std::string name, long verdict, const host_port& to) 
             return failure(
                 std::move(name),
                 "the broker's certificate has expired",
-                "renew the certificate on the broker"
+                "renew the certificate of the broker that kafka.brokers names; kafka.ssl_ca stays "
+                "as it is if the same authority signs the new one"
             );
         case X509_V_ERR_CERT_NOT_YET_VALID:
             return failure(
                 std::move(name),
                 "the broker's certificate is not valid yet",
-                "compare the clocks of the broker and of this machine"
+                "compare the clocks of this machine and of the broker that kafka.brokers names"
             );
         case X509_V_ERR_HOSTNAME_MISMATCH:
         case X509_V_ERR_IP_ADDRESS_MISMATCH:
@@ -267,8 +268,10 @@ std::vector<check_step> check_address(
         steps.push_back(failure(
             "tcp " + address,
             std::strerror(error),
-            error == ECONNREFUSED ? "start the broker, or correct the port in kafka.brokers"
-                                  : "check the network and firewall between here and the broker"
+            error == ECONNREFUSED
+                ? "start the broker, or correct the port in kafka.brokers"
+                : "correct the address in kafka.brokers, or check the network and "
+                  "firewall between here and the broker"
         ));
         return steps;
     }

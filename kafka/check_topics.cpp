@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <map>
+#include <thread>
 
 namespace headrace::kafka {
 
@@ -79,6 +80,33 @@ topic_map existing(const rd_kafka_metadata_t& metadata, const std::set<std::stri
             found.emplace(t.topic, facts_of(t));
     }
     return found;
+}
+
+// A broker may say "created" before its metadata has the topic and all leaders. Waits for that, at
+// most `limit`; then what was found last, or `before` if there was no answer.
+topic_map existing_soon(
+    rd_kafka_t* client,
+    const std::set<std::string>& wanted,
+    const std::set<std::string>& created,
+    milliseconds limit,
+    topic_map before
+) {
+    const clock::time_point deadline = clock::now() + limit;
+    for (;;) {
+        const rd_kafka_metadata_t* answer = nullptr;
+        if (rd_kafka_metadata(client, 1, nullptr, &answer, 500) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            before = existing(*metadata_ptr(answer), wanted);
+            const bool all =
+                std::all_of(created.begin(), created.end(), [&before](const std::string& name) {
+                    const auto at = before.find(name);
+                    return at != before.end() && at->second.partitions > 0 &&
+                           at->second.leaderless == 0;
+                });
+            if (all) return before;
+        }
+        if (clock::now() >= deadline) return before;
+        std::this_thread::sleep_for(milliseconds(100));
+    }
 }
 
 void read_config(const rd_kafka_ConfigResource_t* resource, topic_map& topics) {
@@ -274,31 +302,36 @@ void check_topics(
                                          ? options.replication
                                          : std::min(safe_replication, metadata.broker_cnt);
     topic_map found = existing(metadata, wanted);
-    read_configs(client, found, options.timeout);
+    std::set<std::string> created;
+    std::map<std::string, std::string> failed;
     for (const std::string& name : wanted) {
-        if (const auto at = found.find(name); at != found.end()) {
-            emit(judge(name, at->second, broker));
-            continue;
-        }
-        const std::string command = create_command(broker, name, options.partitions, replication);
-        if (!options.create_topics) {
-            emit(
-                {"topic " + name,
-                 check_verdict::failure,
-                 "does not exist",
-                 "run `headrace check --create-topics`, or: " + command}
-            );
-            continue;
-        }
+        if (!options.create_topics || found.contains(name)) continue;
         const std::string why =
             create(client, name, options.partitions, replication, options.timeout);
-        if (!why.empty()) {
-            emit({"topic " + name, check_verdict::failure, "cannot be created: " + why, command});
-            continue;
+        if (why.empty())
+            created.insert(name);
+        else
+            failed.emplace(name, why);
+    }
+    if (!created.empty()) found = existing_soon(client, wanted, created, options.timeout, found);
+    read_configs(client, found, options.timeout);
+    for (const std::string& name : wanted) {
+        const std::string command = create_command(broker, name, options.partitions, replication);
+        const auto at = found.find(name);
+        const auto why = failed.find(name);
+        check_step step{"topic " + name, check_verdict::failure, {}, command};
+        if (at != found.end()) {
+            step = judge(name, at->second, broker);
+            if (created.contains(name)) step.detail = "created, " + step.detail;
+        } else if (why != failed.end()) {
+            step.detail = "cannot be created: " + why->second;
+        } else if (created.contains(name)) {
+            step.detail = "created, but the brokers do not show it yet";
+            step.remedy = "run `headrace check` again";
+        } else {
+            step.detail = "does not exist";
+            step.remedy = "run `headrace check --create-topics`, or: " + command;
         }
-        const std::int32_t in_sync = replication >= safe_replication ? safe_in_sync : 1;
-        check_step step = judge(name, {options.partitions, replication, 0, in_sync}, broker);
-        step.detail = "created, " + step.detail;
         emit(step);
     }
 }
