@@ -13,8 +13,9 @@ namespace headrace::kafka {
 
 class arena {
 public:
+    static constexpr std::size_t first_block_bytes = 8 * 1024;   // one page view
     static constexpr std::size_t block_bytes = 32 * 1024;
-    static constexpr std::size_t keep_bytes = 256 * 1024;
+    static constexpr std::size_t keep_bytes = 128 * 1024;
 
     // Contiguous room for `n` bytes, valid until reset(). Not zeroed. Throws std::bad_alloc.
     char* allocate(std::size_t n, std::size_t align = 1) {
@@ -73,7 +74,8 @@ private:
         std::size_t next = blocks_.empty() ? 0 : (used_ == 0 && current_ < blocks_.size() ? current_ : current_ + 1);
         while (next < blocks_.size() && blocks_[next].size < n) ++next;
         if (next >= blocks_.size()) {
-            const std::size_t size = n > block_bytes ? n : block_bytes;
+            const std::size_t usual = blocks_.empty() ? first_block_bytes : block_bytes;
+            const std::size_t size = n > usual ? n : usual;
             blocks_.push_back({std::unique_ptr<char[]>(new char[size]), size});
             capacity_ += size;
             next = blocks_.size() - 1;

@@ -72,7 +72,7 @@ void session::read_more() {
     buffer& target = into_body ? body_ : in_;
     if (!target) {
         target = worker_.buffers().acquire(buffer_pool::smallest);
-        if (!target) return fail(503, "out of memory budget, please retry");
+        if (!target) return state_ == state::linger ? close() : fail(503, "out of memory budget, please retry");
     }
     // What follows the body belongs to the next request.
     const std::size_t most = into_body ? std::min<std::size_t>(target.room(), body_expected_ - target.size) : target.room();
@@ -172,7 +172,7 @@ void session::on_body_bytes() {
     }
     if (body_.size < body_expected_) {
         if (body_.room() == 0 && !grow_body(body_expected_))
-            return refuse_body(ingest::reason::no_memory, {}, false);
+            return refuse_body(ingest::reason::no_memory, false);
         worker_.wait(*this, wait_kind::body);
         return read_more();
     }
@@ -184,20 +184,24 @@ bool session::grow_body(std::size_t needed) {
     return worker_.buffers().grow(body_, std::min(std::max(body_.capacity * 2, first_body_step), std::max(needed, body_.size + 1)));
 }
 
+// limits.body, and a quarter of the memory budget at most (design.md section 4).
+std::uint64_t session::body_limit() const {
+    return std::min(worker_.settings().limits.body, worker_.shared().memory.limit() / 4);
+}
+
 bool session::add_chunk(void* self, const char* data, std::size_t size) {
     session& s = *static_cast<session*>(self);
     if (s.state_ == state::discard) {
         s.discarded_ += size;
         return true;
     }
-    const std::uint64_t limit = s.worker_.settings().limits.body;
-    if (s.body_.size + size > limit) {
-        s.refuse_body(ingest::reason::body_too_big, {}, true);
+    if (s.body_.size + size > s.body_limit()) {
+        s.refuse_body(ingest::reason::body_too_big, true);
         s.discarded_ += size;
         return true;
     }
     if (s.body_.room() < size && !s.grow_body(s.body_.size + size)) {
-        s.refuse_body(ingest::reason::no_memory, {}, true);
+        s.refuse_body(ingest::reason::no_memory, true);
         s.discarded_ += size;
         return true;
     }

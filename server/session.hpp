@@ -77,6 +77,7 @@ private:
     void consume(std::size_t n);
     void cut(std::size_t at, std::size_t n);
     bool grow_body(std::size_t needed);
+    std::uint64_t body_limit() const;
     static bool add_chunk(void* self, const char* data, std::size_t size);
 
     // session_request.cpp: meaning of requests
@@ -87,7 +88,7 @@ private:
     std::string_view request_id();
     void count(const ingest::outcome&);
     void answer_status_route();
-    void refuse_body(ingest::reason, std::string detail, bool keep_reading);
+    void refuse_body(ingest::reason, bool keep_reading);
     void reply(unsigned status, std::string_view content_type, std::string_view body, std::string_view extra = {});
     void reply(const ingest::reply&, std::string_view extra = {});
     void fail(unsigned status, std::string_view text);   // answer and close

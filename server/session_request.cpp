@@ -97,26 +97,25 @@ void session::on_head() {
 bool session::begin_body() {
     const request_head& head = parser_->head();
     const auto& limits = worker_.settings().limits;
-    const std::uint64_t quarter = worker_.shared().memory.limit() / 4;
     if (body_expected_ > limits.body) {
-        refuse_body(reason::body_too_big, {}, !head.expect_continue && body_expected_ <= 2 * limits.body);
+        refuse_body(reason::body_too_big, !head.expect_continue && body_expected_ <= 2 * limits.body);
         return false;
     }
-    if (body_expected_ > quarter) {
-        refuse_body(reason::body_too_big, fmt::format("Request body exceeds a quarter of limits.memory, {} bytes", quarter), false);
+    if (body_expected_ > body_limit()) {
+        refuse_body(reason::body_too_big, false);
         return false;
     }
     state_ = head.chunked ? state::chunked : state::body;
     const bool in_place = !head.chunked && head_size_ + body_expected_ <= in_.capacity;
     if (head.chunked && in_.capacity < head_size_ + chunk_window &&
         !worker_.buffers().grow(in_, head_size_ + chunk_window)) {
-        refuse_body(reason::no_memory, {}, false);
+        refuse_body(reason::no_memory, false);
         return false;
     }
     if (head.chunked || !in_place) {
         body_ = worker_.buffers().acquire(std::min<std::uint64_t>(std::max<std::uint64_t>(body_expected_, 1), 256 * 1024));
         if (!body_) {
-            refuse_body(reason::no_memory, {}, false);
+            refuse_body(reason::no_memory, false);
             return false;
         }
     }
@@ -138,9 +137,12 @@ bool session::begin_body() {
 
 // A body that we will not use. With `keep_reading` it is read and thrown away first, so that the
 // connection stays usable; else the answer goes out now and the connection closes.
-void session::refuse_body(reason why, std::string detail, bool keep_reading) {
-    if (why == reason::body_too_big && detail.empty())
-        detail = fmt::format("Request body exceeds limit of {} bytes", worker_.settings().limits.body);
+void session::refuse_body(reason why, bool keep_reading) {
+    std::string detail;
+    if (why == reason::body_too_big && body_limit() < worker_.settings().limits.body)
+        detail = fmt::format("Request body exceeds a quarter of limits.memory, {} bytes", body_limit());
+    else if (why == reason::body_too_big)
+        detail = fmt::format("Request body exceeds limit of {} bytes", body_limit());
     ++worker_.metrics().refused_bodies[index(why)];
     pending_ = refusal(why, std::move(detail));
     if (!keep_reading) {

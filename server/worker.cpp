@@ -13,7 +13,7 @@ namespace {
 
 using std::chrono::milliseconds;
 constexpr milliseconds tick_length{100};
-constexpr std::size_t free_flights_max = 256;
+constexpr std::size_t kept_bytes_max = 32 << 20;   // arenas of flights that wait for reuse
 constexpr std::size_t index(auto e) { return static_cast<std::size_t>(e); }
 
 using hook = boost::intrusive::member_hook<
@@ -160,10 +160,12 @@ void worker::check_flights(steady::time_point now) {
 flight* worker::take_flight() {
     if (free_flights_.empty()) {
         flights_.push_back(std::make_unique<flight>());
+        flights_.back()->index = flights_.size() - 1;
         return flights_.back().get();
     }
     flight* f = free_flights_.back();
     free_flights_.pop_back();
+    kept_bytes_ -= f->batch.memory.capacity();
     return f;
 }
 
@@ -175,11 +177,16 @@ void worker::recycle(flight* f) {
     f->result = {};
     f->charged = 0;
     f->expired = f->counted = false;
-    if (free_flights_.size() < free_flights_max) {
+    const std::size_t held = f->batch.memory.capacity();
+    if (kept_bytes_ + held <= kept_bytes_max) {
+        kept_bytes_ += held;
         free_flights_.push_back(f);
         return;
     }
-    std::erase_if(flights_, [f](const auto& owned) { return owned.get() == f; });
+    const std::size_t hole = f->index;
+    std::swap(flights_[hole], flights_.back());
+    flights_[hole]->index = hole;
+    flights_.pop_back();
 }
 
 bool worker::launch(flight* f) {

@@ -52,6 +52,7 @@ struct flight : boost::intrusive::list_base_hook<> {
     ingest::outcome result;
     steady::time_point started;          // last body byte
     std::uint64_t charged = 0;           // bytes of the memory lease
+    std::size_t index = 0;               // in worker::flights_
     bool expired = false;                // handed to the spool for lateness
     bool counted = false;                // its fate is in the metrics
 };
@@ -142,6 +143,7 @@ private:
     boost::intrusive::list<flight> in_flight_;      // by time of launch
     std::vector<std::unique_ptr<flight>> flights_;  // all
     std::vector<flight*> free_flights_;
+    std::size_t kept_bytes_ = 0;                    // arenas of free flights
     std::string date_;
     std::int64_t date_second_ = 0;
     std::string scratch_;

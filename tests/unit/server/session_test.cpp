@@ -131,14 +131,17 @@ struct harness {
     controlled_sink sink;
     kafka::topic_table topics;
     ingest::lanes lanes = ingest::intern_lanes(topics, settings.kafka.topics);
-    memory_budget budget{256 << 20};
+    memory_budget budget;
     ingest::ip_resolver ips{{}, "", config::ip_policy::keep};
     health state{1};
     std::optional<shared_state> shared;
     std::unique_ptr<worker> w;
     std::thread thread;
 
-    explicit harness(const std::function<void(config::settings&)>& change = {}) {
+    explicit harness(
+        const std::function<void(config::settings&)>& change = {}, std::uint64_t memory = 256 << 20
+    )
+        : budget(memory) {
         if (change) change(settings);
         shared.emplace(shared_state{settings, lanes, ips, sink, budget, state, [] { return std::string("m 1\n"); }});
         w = std::make_unique<worker>(*shared, 0);
@@ -512,4 +515,17 @@ TEST_CASE("what the broker refuses for its size becomes a dead letter and the an
     CHECK(m.received == 3);
     CHECK(m.refused[static_cast<std::size_t>(ingest::reason::event_too_big)] == 1);
     CHECK(m.in_flight == 0);
+}
+
+TEST_CASE("a connection that finds no memory is told so and ends") {
+    harness h({}, 6 * 1024);
+    client first = h.connect();
+    first.send("POST /e HTTP/1.1\r\n");   // holds the only buffer that there is room for
+    const auto until = std::chrono::steady_clock::now() + patience;
+    while (h.metrics().memory_used == 0 && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+    client second = h.connect();
+    const std::string r = second.receive();
+    CHECK(status(r) == 503);
+    CHECK_THAT(r, ContainsSubstring("retry-after: "));
+    CHECK(second.ended());
 }
