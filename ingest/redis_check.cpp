@@ -165,31 +165,34 @@ std::string shown(std::string_view text, const std::string& password) {
 
 std::string remedy_for_link(const redisContext* context) {
     if (context->err == REDIS_ERR_PROTOCOL) {
-        return "what listens there does not speak the Redis protocol: check the port";
+        return "what listens there does not speak the Redis protocol: check the port in redis.url";
     }
     if (context->err == REDIS_ERR_EOF) {
-        return "the connection was closed: is this a TLS port, or is maxclients reached?";
+        return "the connection was closed: does redis.url name a TLS port, or is maxclients "
+               "reached?";
     }
-    return "no answer in time: check that this is Redis and that it is not blocked";
+    return "no answer in time: check that redis.url names a Redis and that it is not blocked";
 }
 
 std::string remedy_for_error(std::string_view error) {
     if (error.starts_with("NOAUTH"))
-        return "put the password into the address: redis://:PASSWORD@host";
+        return "put the password into redis.url: redis://:PASSWORD@host";
     if (error.starts_with("WRONGPASS") || error.starts_with("ERR invalid password")) {
-        return "check user and password of the address, or the file that holds it";
+        return "correct user and password in redis.url, or in the file that holds it";
     }
     if (error.starts_with("ERR AUTH") || error.starts_with("ERR Client sent AUTH")) {
-        return "the server has no password: remove it from the address";
+        return "the server has no password: remove it from redis.url";
     }
     if (error.starts_with("ERR DB index") || error.starts_with("ERR invalid DB index")) {
-        return "use a database that exists (usually 0 to 15; in a cluster only 0)";
+        return "name in redis.url a database that exists (usually 0 to 15; in a cluster only 0)";
     }
-    if (error.starts_with("NOPERM")) return "give the user the permission (ACL SETUSER)";
-    if (error.starts_with("LOADING")) return "the server is loading its data: try again";
+    if (error.starts_with("NOPERM"))
+        return "give the user of redis.url the permission (ACL SETUSER)";
+    if (error.starts_with("LOADING"))
+        return "the server that redis.url names is loading its data: try again";
     if (error.starts_with("DENIED"))
-        return "the server is in protected mode: set a password or bind";
-    return "see the server's log";
+        return "the server is in protected mode: set a password there and in redis.url, or bind";
+    return "see the log of the server that redis.url names";
 }
 
 class checker {
@@ -229,7 +232,7 @@ private:
             return failed(
                 "dns",
                 address_.host + ": " + gai_strerror(error),
-                "check the host name, and the resolver of this machine or container"
+                "correct the host name in redis.url, or the resolver of this machine or container"
             );
         }
         return passed("dns", address_.host + " is " + numeric(*list));
@@ -252,7 +255,11 @@ private:
             if (usable()) return passed("connect", host + " port " + address_.port);
             last = host + " port " + address_.port + ": " + link_error();
         }
-        return failed("connect", last, "check that Redis runs there, and firewalls between");
+        return failed(
+            "connect",
+            last,
+            "correct redis.url, or check that Redis runs there, and firewalls between"
+        );
     }
 
     bool connect_unix() {
@@ -261,7 +268,8 @@ private:
         return failed(
             "connect",
             address_.path + ": " + link_error(),
-            "check `unixsocket` of redis.conf and this user's permission on the socket"
+            "compare redis.url with `unixsocket` of redis.conf; this user needs permission on the "
+            "socket"
         );
     }
 
@@ -300,7 +308,7 @@ private:
             return failed(name, error, remedy_for_error(error));
         }
         if (reply->type != REDIS_REPLY_STATUS) {
-            return failed(name, "an answer of another kind", "check that this is Redis");
+            return failed(name, "an answer of another kind", "check that redis.url names a Redis");
         }
         return passed(name, good);
     }
@@ -320,8 +328,8 @@ std::vector<check_step> check_redis(const std::string& url, std::chrono::millise
     if (wrong.empty()) return checker(std::move(address), timeout).run();
     const std::string remedy =
         url.starts_with("rediss://")
-            ? "use redis:// on a private network, or a TLS proxy beside headrace"
-            : "write it as redis://[:password@]host[:port][/database]";
+            ? "set redis.url to redis:// on a private network, or use a TLS proxy beside headrace"
+            : "write redis.url as redis://[:password@]host[:port][/database]";
     return {{"url", false, wrong, remedy}};
 }
 

@@ -139,6 +139,8 @@ std::vector<check_step> checked(const std::string& url, std::chrono::millisecond
     check_no_secret(steps);
     for (std::size_t i = 0; i + 1 < steps.size(); ++i) CHECK(steps[i].ok);
     for (const auto& step : steps) CHECK(step.ok == step.remedy.empty());
+    // What failed names the setting.
+    if (!steps.back().ok) CHECK_THAT(steps.back().remedy, ContainsSubstring("redis.url"));
     return steps;
 }
 
