@@ -66,6 +66,10 @@ kafka_sink::kafka_sink(
 
 kafka_sink::~kafka_sink() {
     if (!parts_->stopped.load()) stop(clock::now() + milliseconds(2'000));
+    if (!parts_->hangs) return;
+    spool* store = parts_->store.release();
+    parts_.reset();
+    store->abandon();
 }
 
 namespace {
@@ -217,7 +221,7 @@ std::size_t kafka_sink::stop(clock::time_point deadline) {
     p.shipper.stop();
     p.reports.stop(start + left / 2, hard);
     p.shipper.finish();
-    p.store->stop();
+    p.hangs = !p.store->stop_by(deadline - std::min<clock::duration>(left / 8, milliseconds(300)));
     p.reports.finish();
     p.pool.shut_down(deadline);
     return p.reports.figures().undecided.load();

@@ -26,6 +26,7 @@ struct kafka_sink::parts {
     drain shipper;
     delivery reports;
     std::atomic<bool> stopped{false};
+    bool hangs = false;  // the spool did not end in time; main thread
 };
 
 }  // namespace headrace::kafka

@@ -7,6 +7,7 @@
 // and dead letters `dead-<n>.seg`, plus `checkpoint`. Files 0600, directories 0700.
 #include "kafka/record.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -129,6 +130,11 @@ public:
 
     // Syncs what was appended, writes the checkpoint, joins the thread, releases the lock.
     virtual void stop() = 0;
+    // The same, but for a disk that hangs: false when it is not done by `deadline`. Jobs that were
+    // not answered then never will be, and the spool must be left with abandon().
+    virtual bool stop_by(std::chrono::steady_clock::time_point deadline) = 0;
+    // Instead of the destructor: the spool destroys itself when its thread ends.
+    virtual void abandon() noexcept = 0;
 };
 
 // Reading for tools, without a lock, also beside a running server. `log`: "main" or "dead".

@@ -29,20 +29,30 @@ spool_sink::spool_sink(std::unique_ptr<spool> store) : spool_(std::move(store)) 
     spool_->after_group([this] { push_all(); });
 }
 
-spool_sink::~spool_sink() { spool_->stop(); }
+spool_sink::~spool_sink() {
+    if (hangs_)
+        spool_.release()->abandon();
+    else
+        spool_->stop();
+}
 
 bool spool_sink::submit(batch& b) noexcept {
     try {
         if (!b.slot) b.slot = std::make_unique<job>(*this);
         job& j = static_cast<job&>(*b.slot);
         j.fill(b);
-        return spool_->append(j);
+        const std::size_t n = b.records.size();
+        undecided_.fetch_add(n, std::memory_order_relaxed);
+        if (spool_->append(j)) return true;
+        undecided_.fetch_sub(n, std::memory_order_relaxed);
+        return false;
     } catch (const std::bad_alloc&) {
         return false;
     }
 }
 
 void spool_sink::decide(batch& b, bool ok) noexcept {
+    undecided_.fetch_sub(b.records.size(), std::memory_order_relaxed);
     for (record& r : b.records) r.outcome = ok ? fate::stored : fate::failed;
     auto it = std::find_if(returning_.begin(), returning_.end(), [&](const auto& entry) {
         return entry.first == b.home;
@@ -79,9 +89,9 @@ sink_stats spool_sink::stats() const {
     return s;
 }
 
-std::size_t spool_sink::stop(std::chrono::steady_clock::time_point) {
-    spool_->stop();
-    return 0;
+std::size_t spool_sink::stop(std::chrono::steady_clock::time_point deadline) {
+    if (!std::exchange(stopped_, true)) hangs_ = !spool_->stop_by(deadline);
+    return undecided_.load();
 }
 
 }  // namespace headrace::kafka

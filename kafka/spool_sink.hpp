@@ -5,6 +5,7 @@
 #include "kafka/record_sink.hpp"
 #include "kafka/spool.hpp"
 
+#include <atomic>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -22,7 +23,7 @@ public:
     std::size_t record_bytes_max() const noexcept override { return record_max; }
     sink_health health() const override;
     sink_stats stats() const override;
-    // The spool writes all that was submitted, so that nothing stays undecided.
+    // The spool writes all that was submitted; something stays undecided only if the disk hangs.
     std::size_t stop(std::chrono::steady_clock::time_point deadline) override;
 
     spool& store() { return *spool_; }
@@ -35,6 +36,8 @@ private:
     void push_all() noexcept;
 
     std::unique_ptr<spool> spool_;
+    bool stopped_ = false, hangs_ = false;   // main thread
+    std::atomic<std::size_t> undecided_{0};  // records
     // Spool thread only: what goes back to each worker when the group is done.
     std::vector<std::pair<completions*, batch*>> returning_;
 };

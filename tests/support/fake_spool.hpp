@@ -137,6 +137,11 @@ public:
         if (thread_.joinable()) thread_.join();
         s_->with([](state& s) { return s.stopped = true; });
     }
+    bool stop_by(std::chrono::steady_clock::time_point) override {
+        stop();
+        return true;
+    }
+    void abandon() noexcept override { delete this; }
 
 private:
     void run() {

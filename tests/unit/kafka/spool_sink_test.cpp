@@ -1,6 +1,11 @@
 #include "kafka/spool_sink.hpp"
 
+#include "kafka/spool_instance.hpp"
 #include "tests/unit/kafka/spool_support.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 using namespace spool_test;
 
@@ -33,6 +38,33 @@ void fill(batch& b, collecting_home& home, std::string_view value, int n) {
         r.value = b.memory.copy(value);
     }
 }
+
+// A disk whose syncs hang while it is told to. Outlives the spool that it hangs.
+struct hanging_disk final : spool_disk {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool hang = false;
+    int hanging = 0;
+
+    int sync(int fd) override {
+        std::unique_lock lock(mutex);
+        ++hanging;
+        changed.notify_all();
+        changed.wait(lock, [this] { return !hang; });
+        --hanging;
+        lock.unlock();
+        return spool_disk::sync(fd);
+    }
+    void set(bool value) {
+        const std::lock_guard lock(mutex);
+        hang = value;
+        changed.notify_all();
+    }
+    bool hangs() {
+        std::unique_lock lock(mutex);
+        return changed.wait_for(lock, std::chrono::seconds(20), [this] { return hanging > 0; });
+    }
+};
 
 }  // namespace
 
@@ -80,4 +112,38 @@ TEST_CASE("all batches of one worker in one group come back with one push") {
     batches[0].reset();
     fill(batches[0], home, "late", 1);
     CHECK(!sink.submit(batches[0]));
+}
+
+TEST_CASE("stop with a disk that hangs ends at its deadline and says what is undecided") {
+    temp_dir dir;
+    auto disk = std::make_unique<hanging_disk>();
+    collecting_home home;
+    {
+        batch first, second;
+        spool_sink sink(open_spool(options_for(dir.path), *disk));
+        disk->set(true);
+        fill(first, home, "value", 3);
+        REQUIRE(sink.submit(first));
+        REQUIRE(disk->hangs());
+        fill(second, home, "value", 2);
+        REQUIRE(sink.submit(second));
+        const auto soon = std::chrono::steady_clock::now() + std::chrono::milliseconds(50);
+        CHECK(sink.stop(soon) == 5);
+        batch third;
+        fill(third, home, "value", 1);
+        CHECK_FALSE(sink.submit(third));
+        CHECK(sink.stop(soon) == 5);
+    }
+    CHECK(home.pushes == 0);
+    // The disk comes back when sink and batches are gone: the spool tidies up behind itself.
+    disk->set(false);
+    const fs::path lock = files_below(dir.path, "lock").at(0);
+    REQUIRE(eventually([&] {
+        const int fd = ::open(lock.c_str(), O_RDONLY | O_CLOEXEC);
+        const bool free = ::flock(fd, LOCK_EX | LOCK_NB) == 0;
+        ::close(fd);
+        return free;
+    }));
+    CHECK(home.pushes == 0);
+    CHECK(values_in(dir.path) == std::vector<std::string>(3, "value"));
 }
