@@ -11,7 +11,7 @@ constexpr std::array<reject_info, static_cast<std::size_t>(reason::count_)> tabl
     {400, "bad_encoding", "failed to decode request: "},
     {400, "bad_json", "failed to parse request: "},
     {400,
-     "hydration",
+     "missing_event_name",
      "failed to hydrate events from request: non-engage request missing event name attribute"},
     {400, "empty_batch", "request holds no event"},
     {400, "empty_payload", "request missing data payload"},

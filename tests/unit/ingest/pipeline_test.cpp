@@ -226,7 +226,7 @@ TEST_CASE("Salvage keeps good events, lists bad ones and writes their dead lette
     CHECK(out.answer.status == 200);
     CHECK(
         out.answer.body ==
-        R"({"status":"Ok","rejected":[{"index":1,"reason":"hydration"},)"
+        R"({"status":"Ok","rejected":[{"index":1,"reason":"missing_event_name"},)"
         R"({"index":2,"reason":"no_distinct_id"},)"
         R"({"index":3,"reason":"invalid_event","detail":"`timestamp` must be a string"},)"
         R"({"index":5,"reason":"invalid_event","detail":"lone surrogate escape at byte 28 of the event"},)"
