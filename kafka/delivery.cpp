@@ -1,5 +1,7 @@
 #include "kafka/delivery.hpp"
 
+#include "kafka/topic_setting.hpp"
+
 #include <algorithm>
 #include <string>
 
@@ -155,8 +157,8 @@ void delivery::on_reports(rd_kafka_event_t* event, clock::time_point now) {
             ++at.reported;
             if (m.err == RD_KAFKA_RESP_ERR_NO_ERROR)
                 supervisor_.acked(*at.to, now);
-            else if (is_of_topic(m.err))
-                supervisor_.refused(*at.to, now, rd_kafka_err2str(m.err));
+            else
+                topic_refused(*at.to, m.err, now);
             const auto opaque = reinterpret_cast<std::uintptr_t>(m._private);
             if ((opaque & drain_tag) != 0)
                 drain_.drain_report(reinterpret_cast<void*>(opaque & ~drain_tag), m.err);
@@ -258,8 +260,7 @@ void delivery::on_note(const note& n, clock::time_point now) {
             break;
         case note_kind::refused:
             n.one->state = static_cast<std::uint8_t>(n.one->state & ~place::attempt);
-            if (is_of_topic(n.error))
-                supervisor_.refused(*n.one->to, now, rd_kafka_err2str(n.error));
+            topic_refused(*n.one->to, n.error, now);
             attempt_failed(*n.one, n.error, true);
             drop(*n.one->owner);
             break;
@@ -270,6 +271,14 @@ void delivery::on_note(const note& n, clock::time_point now) {
             on_probe(n.brokers, now);
             break;
     }
+}
+
+void delivery::topic_refused(const topic& to, rd_kafka_resp_err_t error, clock::time_point now) {
+    if (!is_of_topic(error) || supervisor_.heard(to)) return;
+    std::string why = rd_kafka_err2str(error);
+    const std::string setting = setting_of(settings_.topics, to.name);
+    why += setting.empty() ? " (no setting names this topic)" : " (" + setting + ")";
+    supervisor_.refused(to, now, why + "; `headrace check` tells more, --create-topics creates it");
 }
 
 void delivery::on_probe(std::uint32_t brokers, clock::time_point now) {

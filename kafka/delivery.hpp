@@ -143,6 +143,7 @@ private:
     void on_reports(rd_kafka_event_t* event, clock::time_point now);
     void on_report(record& r, rd_kafka_resp_err_t error);
     void attempt_failed(record& r, rd_kafka_resp_err_t error, bool local);
+    void topic_refused(const topic& to, rd_kafka_resp_err_t error, clock::time_point now);
     void on_probe(std::uint32_t brokers, clock::time_point now);
     void on_error(
         rd_kafka_resp_err_t error, bool fatal, const std::string& text, clock::time_point now

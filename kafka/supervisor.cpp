@@ -28,6 +28,7 @@ void supervisor::acked(const topic& to, clock::time_point now) {
     if (!t.proven.load(std::memory_order_relaxed)) t.proven.store(true, std::memory_order_relaxed);
     if (!t.held.load(std::memory_order_relaxed)) return;
     t.held.store(false, std::memory_order_relaxed);
+    t.told = false;
     const bool other = std::any_of(topics_.begin(), topics_.end(), [](const topic_state& s) {
         return s.held.load(std::memory_order_relaxed);
     });
@@ -43,7 +44,20 @@ void supervisor::acked(const topic& to, clock::time_point now) {
 }
 
 void supervisor::refused(const topic& to, clock::time_point now, const std::string& why) {
-    hold(to, now, why);
+    if (to.index >= watched_topics) return;
+    topic_state& t = topics_[to.index];
+    t.told = true;
+    if (!held(to)) return hold(to, now, why);
+    const std::string line = "records of topic " + to.name + " stay in the spool: " + why;
+    {
+        const std::lock_guard lock(mutex_);
+        held_reason_ = line;
+    }
+    if (log_) log_(log_level::warn, line);
+}
+
+bool supervisor::heard(const topic& to) const {
+    return to.index >= watched_topics || (held(to) && topics_[to.index].told);
 }
 
 void supervisor::answered(clock::time_point now) { progressed(now); }

@@ -36,8 +36,10 @@ public:
 
     // Delivery thread: a record of this topic was acknowledged.
     void acked(const topic& to, clock::time_point now);
-    // Kafka cannot write this topic; `why` is the client's text.
+    // Kafka cannot write this topic; `why` for people. Needed only if heard() is false.
     void refused(const topic& to, clock::time_point now, const std::string& why);
+    // The topic is held, and why Kafka refuses it was told.
+    bool heard(const topic& to) const;
     // A broker answered a metadata request, or none did.
     void answered(clock::time_point now);
     void unanswered(clock::time_point now);
@@ -64,6 +66,7 @@ public:
 private:
     struct topic_state {
         std::atomic<bool> held{false}, proven{false};
+        bool told = false;  // why Kafka refuses it
         clock::time_point held_since{};
         clock::time_point progress_at{};  // last ack, or last time that nothing waited
     };

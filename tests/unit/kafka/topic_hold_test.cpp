@@ -39,6 +39,7 @@ TEST_CASE("a missing topic holds its own records and no others") {
     kafka.topic("missing", 1);
     kafka.topic_error("missing", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
     sink_setup t(kafka.brokers());
+    t.settings.kafka.topics.error_tracking = "missing";
     t.start();
     REQUIRE(sent(t, "events") == kafka::fate::acked);
     kafka::batch& first = t.make("missing", {"1"});
@@ -61,6 +62,8 @@ TEST_CASE("a missing topic holds its own records and no others") {
     CHECK(t.sink->health().kafka_ok);
     CHECK_THAT(t.sink->health().reason, ContainsSubstring("missing"));
     CHECK(t.logged("topic missing go to the spool"));
+    // Once the client is sure that it is missing.
+    CHECK(eventually([&] { return t.logged("kafka.topics.error_tracking"); }));
 
     kafka.topic_error("missing", RD_KAFKA_RESP_ERR_NO_ERROR);
     REQUIRE(eventually([&] { return waiting(t) == 0; }));
