@@ -1,5 +1,6 @@
 """CPU time of a process by thread, and of everything else on its core."""
 import os
+import time
 from pathlib import Path
 
 TICK = os.sysconf("SC_CLK_TCK")
@@ -20,17 +21,28 @@ def threads(pid):
     return found
 
 
+def waits_in(pid, samples=5):
+    """Thread id -> system calls that it was seen waiting in."""
+    seen = {}
+    for _ in range(samples):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            try:
+                seen.setdefault(int(task.name), set()).add((task / "syscall").read_text().split()[0])
+            except OSError:
+                continue       # ended meanwhile
+        time.sleep(0.02)
+    return seen
+
+
 def roles(pid, seconds):
     """Thread id -> worker, delivery, librdkafka or other. Call while the process idles: the server's
-    own threads are told apart by what they wait in, and of those in epoll the busiest is the worker."""
-    waits, found = {}, {}
-    for tid, name in ((t, v[0]) for t, v in threads(pid).items()):
-        call = Path(f"/proc/{pid}/task/{tid}/syscall").read_text().split()[0]
-        waits[tid] = call
-        found[tid] = "librdkafka" if name.startswith("rdk:") else "delivery" if call == POLL else "other"
-    loops = [t for t, call in waits.items() if call == EPOLL_WAIT and found[t] == "other"]
-    if loops:
-        found[max(loops, key=lambda t: seconds.get(t, 0.0))] = "worker"
+    own threads are told apart by what they wait in; the busiest in epoll is the worker, in poll the delivery."""
+    waits = waits_in(pid)
+    found = {t: "librdkafka" if v[0].startswith("rdk:") else "other" for t, v in threads(pid).items()}
+    for role, call in (("worker", EPOLL_WAIT), ("delivery", POLL)):
+        mine = [t for t, calls in waits.items() if call in calls and found.get(t) == "other"]
+        if mine:
+            found[max(mine, key=lambda t: seconds.get(t, 0.0))] = role
     return found
 
 

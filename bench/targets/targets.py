@@ -152,7 +152,7 @@ def environment(binary):
     commit = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"], capture_output=True, text=True)
     packages = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${Version}\n", "librdkafka1", "libsimdjson14",
                                "libjemalloc2", "libisal2", "nginx-light", "wrk"], capture_output=True, text=True)
-    return {"cpu": model, "cores": os.cpu_count(), "kernel": os.uname().release, "version": version,
+    return {"binary": str(binary), "cpu": model, "cores": os.cpu_count(), "kernel": os.uname().release, "version": version,
             "commit": commit.stdout.strip(), "packages": packages.stdout.split("\n")[:-1],
             "load_average_at_start": os.getloadavg()[0]}
 
