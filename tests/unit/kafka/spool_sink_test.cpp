@@ -116,15 +116,16 @@ TEST_CASE("all batches of one worker in one group come back with one push") {
 
 TEST_CASE("stop with a disk that hangs ends at its deadline and says what is undecided") {
     temp_dir dir;
-    auto disk = std::make_unique<hanging_disk>();
+    // Never destroyed: its last use by the spool's thread is ordered by a file lock only.
+    static hanging_disk& disk = *new hanging_disk;
     collecting_home home;
     {
         batch first, second;
-        spool_sink sink(open_spool(options_for(dir.path), *disk));
-        disk->set(true);
+        spool_sink sink(open_spool(options_for(dir.path), disk));
+        disk.set(true);
         fill(first, home, "value", 3);
         REQUIRE(sink.submit(first));
-        REQUIRE(disk->hangs());
+        REQUIRE(disk.hangs());
         fill(second, home, "value", 2);
         REQUIRE(sink.submit(second));
         const auto soon = std::chrono::steady_clock::now() + std::chrono::milliseconds(50);
@@ -136,7 +137,7 @@ TEST_CASE("stop with a disk that hangs ends at its deadline and says what is und
     }
     CHECK(home.pushes == 0);
     // The disk comes back when sink and batches are gone: the spool tidies up behind itself.
-    disk->set(false);
+    disk.set(false);
     const fs::path lock = files_below(dir.path, "lock").at(0);
     REQUIRE(eventually([&] {
         const int fd = ::open(lock.c_str(), O_RDONLY | O_CLOEXEC);
