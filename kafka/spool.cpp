@@ -59,7 +59,8 @@ void disk_spool::load() {
     if (max_ == 0) {
         const long free = disk_.free_bytes(options_.dir);
         max_ = free > 0 ? static_cast<std::uint64_t>(free) / 2 : 0;
-        max_ += main_store_.figures().allocated + dead_store_.figures().allocated;
+        // What lies here already is not free, but it is the spool's, adopted instances included.
+        max_ += on_disk().allocated;
     }
     main_ = std::make_unique<log_writer>(disk_, place(spool_log::main), main_store_);
     dead_ = std::make_unique<log_writer>(disk_, place(spool_log::dead), dead_store_);
@@ -160,7 +161,7 @@ bool disk_spool::next_unshipped(stored_record& out, std::uint32_t& instance) {
 }
 
 std::unique_ptr<spool> open_spool(const spool_options& options, spool_disk& disk) {
-    const bool ephemeral = prepare_directory(options);
+    const bool ephemeral = prepare_directory(options, disk);
     own_instance own = claim_instance(options, disk);
     return std::make_unique<disk_spool>(options, disk, std::move(own), ephemeral);
 }

@@ -36,9 +36,24 @@ constexpr long tmpfs_magic = 0x01021994, ramfs_magic = 0x858458f6, overlay_magic
     throw spool_error(text, 78);
 }
 
-void make_directory(const fs::path& path) {
-    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) refuse(path, errno);
+// Makes the entries of a directory last over a loss of power.
+void sync_entries(spool_disk& disk, const fs::path& dir) {
+    const int e = disk.sync_directory(dir);
+    // A directory that may be written but not read, or of a file system that cannot do it.
+    if (e >= 0 || e == -EACCES || e == -EINVAL) return;
+    throw spool_error("spool: syncing " + dir.string() + ": " + os_error(e), 1);
+}
+
+// With its parents. What is created is synced in the directory above it.
+void make_directory(spool_disk& disk, const fs::path& path, ::mode_t mode = 0700) {
     struct stat status {};
+    const fs::path parent = path.parent_path();
+    if (!parent.empty() && ::stat(parent.c_str(), &status) != 0 && errno == ENOENT)
+        make_directory(disk, parent, 0777);
+    if (::mkdir(path.c_str(), mode) == 0)
+        sync_entries(disk, parent);
+    else if (errno != EEXIST)
+        refuse(path, errno);
     if (::stat(path.c_str(), &status) != 0) refuse(path, errno);
     if (!S_ISDIR(status.st_mode)) refuse(path, ENOTDIR);
 }
@@ -53,10 +68,7 @@ own_instance new_instance(const spool_options& options, spool_disk& disk) {
         auto lock = instance_lock::take(dir, error);
         if (error != 0) refuse(dir / "lock", error);
         if (!lock) continue;
-        if (const int e = disk.sync_directory(options.dir / "instances"); e < 0)
-            throw spool_error(
-                "spool: syncing " + (options.dir / "instances").string() + ": " + os_error(e), 1
-            );
+        sync_entries(disk, options.dir / "instances");
         return {dir, id, std::move(*lock)};
     }
     throw spool_error("spool: cannot lock an instance below " + options.dir.string(), 1);
@@ -85,14 +97,13 @@ void add_held(held_store& held, const log_figures& figures) {
 adopted_instance::adopted_instance(spool_disk& disk, fs::path path, instance_lock taken)
     : dir(std::move(path)), lock(std::move(taken)), store(disk, dir, spool_log::main, true) {}
 
-bool prepare_directory(const spool_options& options) {
+bool prepare_directory(const spool_options& options, spool_disk& disk) {
     if (options.dir.empty()) throw spool_error("spool: no directory given (--spool-dir)", 78);
     std::error_code error;
-    const fs::path parent = fs::absolute(options.dir, error).parent_path();
-    fs::create_directories(parent, error);
-    if (error) refuse(parent, error.value());
-    make_directory(options.dir);
-    make_directory(options.dir / "instances");
+    fs::path dir = fs::absolute(options.dir, error).lexically_normal();
+    if (!dir.has_filename()) dir = dir.parent_path();  // written with a slash at its end
+    make_directory(disk, dir);
+    make_directory(disk, dir / "instances");
     if (::access((options.dir / "instances").c_str(), R_OK | W_OK | X_OK) != 0)
         refuse(options.dir / "instances", errno);
     struct statfs status {};
@@ -122,7 +133,10 @@ own_instance claim_instance(const spool_options& options, spool_disk& disk) {
         int error = 0;
         auto lock = instance_lock::take(entry.dir, error);
         if (error == EACCES || error == EPERM || error == EROFS) refuse(entry.dir / "lock", error);
-        if (lock) return {entry.dir, from_hex(entry.id).value(), std::move(*lock)};
+        if (!lock) continue;
+        // Whoever made it may have gone down before it was synced.
+        sync_entries(disk, options.dir / "instances");
+        return {entry.dir, from_hex(entry.id).value(), std::move(*lock)};
     }
     return new_instance(options, disk);
 }

@@ -28,7 +28,7 @@ struct adopted_instance {
 
 // Creates <dir>/instances. Throws spool_error. True: the directory lies on an overlay file system
 // and goes away with its container.
-bool prepare_directory(const spool_options&);
+bool prepare_directory(const spool_options&, spool_disk&);
 
 // Standalone: an unlocked standalone instance if there is one, else a new one. Backlog: a new one.
 own_instance claim_instance(const spool_options&, spool_disk&);

@@ -14,7 +14,7 @@ class faulty_disk final : public spool_disk {
 public:
     std::atomic<int> open_error{0}, write_error{0}, sync_error{0}, allocate_error{0};
     std::atomic<int> directory_error{0};
-    std::atomic<bool> short_writes{false};
+    std::atomic<bool> short_writes{false}, note_directories{false};
     std::atomic<long> free{-1};
     std::atomic<int> syncs{0};
 
@@ -38,7 +38,10 @@ public:
         ++syncs;
         return sync_error != 0 ? -sync_error : spool_disk::sync(fd);
     }
+    std::vector<fs::path> synced_directories;  // before the spool's thread runs
+
     int sync_directory(const fs::path& p) override {
+        if (note_directories) synced_directories.push_back(p);
         return directory_error != 0 ? -directory_error : spool_disk::sync_directory(p);
     }
     long free_bytes(const fs::path& p) override {
@@ -190,6 +193,55 @@ TEST_CASE("the space that must stay free is not used, and the spool goes on when
     disk.free = 50 << 20;
     REQUIRE(recovers(*s));
     CHECK(try_store(*s, "y") == std::optional(true));
+}
+
+TEST_CASE("every directory that is created is synced in the one above it") {
+    temp_dir dir;
+    faulty_disk disk;
+    auto o = options_for(dir.path / "a" / "b" / "");
+    disk.note_directories = true;
+    prepare_directory(o, disk);
+    const auto claimed = claim_instance(o, disk);
+    const auto synced = [&](const fs::path& p) {
+        return std::any_of(
+            disk.synced_directories.begin(),
+            disk.synced_directories.end(),
+            [&](const fs::path& q) { return fs::equivalent(p, q); }
+        );
+    };
+    CHECK(synced(dir.path));
+    CHECK(synced(dir.path / "a"));
+    CHECK(synced(dir.path / "a" / "b"));
+    CHECK(synced(dir.path / "a" / "b" / "instances"));
+    CHECK(fs::exists(claimed.dir / "lock"));
+}
+
+TEST_CASE("an old instance that is claimed is synced in its directory") {
+    temp_dir dir;
+    auto o = options_for(dir.path);
+    { store(*spool::open(o), event("kept")); }
+    faulty_disk disk;
+    disk.note_directories = true;
+    const auto claimed = claim_instance(o, disk);
+    CHECK(disk.synced_directories == std::vector<fs::path>{dir.path / "instances"});
+    CHECK(!list_segments(claimed.dir, spool_log::main).empty());
+}
+
+TEST_CASE("a cap taken from the free space lets an adopted backlog be as large as it is") {
+    temp_dir dir;
+    {
+        auto s = spool::open(options_for(dir.path, spool_mode::backlog));
+        for (int i = 0; i < 40; ++i) store(*s, event(std::string(50'000, 'b')));
+    }
+    faulty_disk disk;
+    disk.free = 1 << 20;
+    auto o = options_for(dir.path, spool_mode::backlog);
+    o.max_size = 0;
+    auto s = open_spool(o, disk);
+    REQUIRE(s->figures().records == 40);
+    CHECK(s->figures().max_bytes > 2'000'000 + (1 << 19));
+    CHECK(s->healthy(nullptr));
+    CHECK(try_store(*s, "one more") == std::optional(true));
 }
 
 TEST_CASE("every group is synced before its jobs are answered") {
