@@ -201,12 +201,19 @@ void sasl(findings& to) {
     }
 }
 
+// The client library takes "topic." off the name of a property of topics.
+bool is_acks(std::string_view name) {
+    constexpr std::string_view prefix = "topic.";
+    if (name.starts_with(prefix)) name.remove_prefix(prefix.size());
+    return name == "acks" || name == "request.required.acks";
+}
+
 // Properties that would take from headrace what its promises rest on.
 void properties(findings& to) {
     for (const auto& [name, value] : to.all().kafka.librdkafka) {
         auto key = "kafka.librdkafka." + name;
         auto word = lower(value);
-        if ((name == "acks" || name == "request.required.acks") && word != "all" && word != "-1") {
+        if (is_acks(name) && word != "all" && word != "-1") {
             to.error(
                 key,
                 "headrace answers 200 only when all in-sync replicas have the event",
@@ -214,6 +221,8 @@ void properties(findings& to) {
             );
         } else if (name == "bootstrap.servers" || name == "metadata.broker.list") {
             to.error(key, "brokers have a setting of their own", "Use kafka.brokers instead.");
+        } else if (name == "test.mock.num.brokers") {
+            to.error(key, "a cluster in memory keeps no event", "Remove it.");
         } else if (name == "transactional.id") {
             to.error(key, "headrace does not use transactions", "Remove it.");
         } else if (name == "enable.ssl.certificate.verification" && word == "false") {

@@ -38,17 +38,19 @@ public:
     setter(rd_kafka_conf_t* conf, std::vector<std::string>& warnings)
         : conf_(conf), warnings_(warnings) {}
 
-    void set(const std::string& name, const std::string& value) {
+    void set(const std::string& name, const std::string& value) { set_in(conf_, name, value); }
+    bool set_in(rd_kafka_conf_t* conf, const std::string& name, const std::string& value) {
         std::array<char, 512> text{};
         const auto result =
-            rd_kafka_conf_set(conf_, name.c_str(), value.c_str(), text.data(), text.size());
-        if (result == RD_KAFKA_CONF_OK) return;
+            rd_kafka_conf_set(conf, name.c_str(), value.c_str(), text.data(), text.size());
+        if (result == RD_KAFKA_CONF_OK) return true;
         const bool unknown = result == RD_KAFKA_CONF_UNKNOWN;
         warnings_.push_back(
             "librdkafka " + std::string(rd_kafka_version_str()) +
             (unknown ? " does not know the property " : " refuses the value of ") + name +
             "; it is ignored"
         );
+        return false;
     }
     void set(const std::string& name, std::uint64_t value) { set(name, std::to_string(value)); }
     void set(const std::string& name, std::chrono::milliseconds value) {
@@ -81,34 +83,40 @@ void set_security(setter& to, const kafka_settings& from) {
     to.set("ssl.endpoint.identification.algorithm", from.ssl_verify ? "https" : "none");
 }
 
-struct guarded {
-    std::string_view name;
+// A property whose value follows from the promises of design.md section 1.
+struct promise {
+    const char* name;
+    const char* value;  // as read back; null: whatever it was before the operator's own
     std::string_view reason;
 };
 
-// Properties whose value follows from the promises of design.md section 1.
-constexpr std::array guarded_properties{
-    guarded{"delivery.report.only.error", "every record's report is needed"},
-    guarded{"transactional.id", "headrace writes without transactions"},
-    guarded{"queuing.strategy", "records of a key keep their order"},
-    guarded{"log.queue", "headrace reads the log itself"},
-    guarded{"enabled_events", "headrace reads the events itself"},
-    guarded{"statistics.interval.ms", "health is judged by the statistics"},
-    guarded{"message.send.max.retries", "retries are not limited, message.timeout.ms bounds them"},
-    guarded{"retries", "retries are not limited, message.timeout.ms bounds them"},
-    guarded{"produce.offset.report", "offsets are not used"},
+constexpr std::array promises{
+    promise{"acks", "-1", "a success answer needs acks=all"},
+    promise{"delivery.report.only.error", "false", "every record's report is needed"},
+    promise{"transactional.id", "", "headrace writes without transactions"},
+    promise{"queuing.strategy", "fifo", "records of a key keep their order"},
+    promise{"log.queue", "false", "headrace reads the log itself"},
+    promise{"enabled_events", nullptr, "headrace reads the events itself"},
+    promise{"statistics.interval.ms", nullptr, "health is judged by the statistics"},
+    promise{
+        "message.send.max.retries",
+        "2147483647",
+        "retries are not limited, message.timeout.ms bounds them"},
+    promise{"produce.offset.report", nullptr, "offsets are not used"},
+    promise{"test.mock.num.brokers", "0", "records belong in a real cluster"},
 };
 
-bool is_acks(const std::string& name) { return name == "acks" || name == "request.required.acks"; }
+std::uint64_t in_flight_max() { return idempotence_is_sound(rd_kafka_version()) ? 5 : 1; }
 
-bool is_in_flight(const std::string& name) {
-    return name == "max.in.flight" || name == "max.in.flight.requests.per.connection";
-}
-
-std::uint64_t number_in(const std::string& text) {
+std::uint64_t number_of(const rd_kafka_conf_t* conf, const char* name) {
+    const std::string text = conf_value(conf, name);
     std::uint64_t value = 0;
     std::from_chars(text.data(), text.data() + text.size(), value);
     return value;
+}
+
+bool idempotent(const rd_kafka_conf_t* conf) {
+    return conf_value(conf, "enable.idempotence") == "true";
 }
 
 // The library names the property whose file it could not use, but not the file.
@@ -124,57 +132,49 @@ std::string files_named(const kafka_settings& from, std::string_view error) {
     return {};
 }
 
-// Whether the operator's property may be set; `value` may be clamped. A refusal warns.
-bool admit(const std::string& name, std::string& value, std::uint64_t memory, setter& to) {
-    for (const guarded& g : guarded_properties) {
-        if (name != g.name) continue;
-        to.warn("[kafka.librdkafka] " + name + " is ignored: " + std::string(g.reason));
-        return false;
+// Sets the operator's property unless a promise would be broken by it, which a copy of `conf`
+// tells: the library reads more notations of a value than are worth knowing here.
+void set_own(
+    rd_kafka_conf_t* conf,
+    setter& to,
+    const std::string& name,
+    const std::string& value,
+    std::uint64_t memory
+) {
+    const conf_ptr trial(rd_kafka_conf_dup(conf));
+    if (!to.set_in(trial.get(), name, value)) return;
+    const std::string own = "[kafka.librdkafka] " + name;
+    for (const promise& p : promises) {
+        if (conf_value(trial.get(), p.name) == conf_value(conf, p.name)) continue;
+        return to.warn(own + " is ignored: " + std::string(p.reason));
     }
-    if (is_acks(name)) {
-        if (value == "all" || value == "-1") return true;
-        to.warn(
-            "[kafka.librdkafka] " + name + " = " + value +
-            " is ignored: a success answer needs acks=all"
-        );
-        return false;
-    }
-    const bool sound = idempotence_is_sound(rd_kafka_version());
-    if (name == "enable.idempotence" && value == "true" && !sound) {
-        to.warn(
-            "[kafka.librdkafka] enable.idempotence is ignored: it loses records before "
-            "librdkafka 2.5, this is " +
+    if (idempotent(trial.get()) && !idempotence_is_sound(rd_kafka_version()))
+        return to.warn(
+            own + " is ignored: idempotence loses records before librdkafka 2.5, this is " +
             std::string(rd_kafka_version_str())
         );
-        return false;
-    }
-    if (is_in_flight(name) && number_in(value) > (sound ? 5u : 1u)) {
-        to.warn(
-            "[kafka.librdkafka] " + name + " is held at " + (sound ? "5" : "1") +
+    if (number_of(trial.get(), "max.in.flight") > in_flight_max())
+        return to.warn(
+            own + " is held at " + std::to_string(in_flight_max()) +
             ": more would reorder the records of a key"
         );
-        return false;
-    }
-    if (memory != 0 && name == "queue.buffering.max.kbytes" && number_in(value) > memory / 1024) {
-        value = std::to_string(memory / 1024);
-        to.warn(
-            "[kafka.librdkafka] " + name + " is held at " + value +
+    constexpr const char* queue = "queue.buffering.max.kbytes";
+    if (memory != 0 && number_of(trial.get(), queue) > std::max<std::uint64_t>(1, memory / 1024))
+        return to.warn(
+            own + " is held at " + conf_value(conf, queue) +
             ", the memory budget (limits.memory) allows no more"
         );
-    }
-    return true;
+    to.set(name, value);
 }
 
-void set_passthrough(setter& to, const kafka_settings& from, std::uint64_t memory) {
-    bool idempotence_off = false;
-    for (const auto& [name, configured] : from.librdkafka) {
-        std::string value = configured;
-        if (!admit(name, value, memory, to)) continue;
-        if (name == "enable.idempotence" && value != "true") idempotence_off = true;
-        to.set(name, value);
-    }
+void set_passthrough(
+    rd_kafka_conf_t* conf, setter& to, const kafka_settings& from, const conf_choice& choice
+) {
+    for (const auto& [name, value] : from.librdkafka)
+        if (!choice.left_out.contains(name)) set_own(conf, to, name, value, choice.memory);
+    to.set("acks", "all");
     // Without idempotence only one request in flight keeps the order over a retry (D5, D17).
-    if (idempotence_off) to.set("max.in.flight", "1");
+    if (!idempotent(conf)) to.set("max.in.flight", "1");
 }
 
 void set_producer(setter& to, const kafka_settings& from, const conf_choice& choice) {
@@ -190,6 +190,7 @@ void set_producer(setter& to, const kafka_settings& from, const conf_choice& cho
     to.set("message.timeout.ms", from.message_timeout);
     // How long a missing topic may be a fresh one whose metadata has not spread yet.
     to.set("topic.metadata.propagation.max.ms", std::uint64_t{5'000});
+    to.set("statistics.interval.ms", std::uint64_t{choice.statistics ? 5'000u : 0u});
     if (choice.memory != 0) {
         to.set(
             "queue.buffering.max.kbytes",
@@ -255,9 +256,8 @@ conf_ptr make_conf(
     to.set("log.connection.close", "false");
     set_security(to, from);
     set_producer(to, from, choice);
-    if (choice.passthrough) set_passthrough(to, from, choice.memory);
-    // After the operator's own, so that nothing above can undo them.
-    to.set("statistics.interval.ms", std::uint64_t{choice.statistics ? 5'000u : 0u});
+    set_passthrough(conf.get(), to, from, choice);
+    // After the operator's own, so that nothing above can undo it.
     if (choice.alone) to.set("batch.num.messages", "1");
     if (choice.delivery_events)
         rd_kafka_conf_set_events(
@@ -267,6 +267,90 @@ conf_ptr make_conf(
     return conf;
 }
 
+std::string broken_promise(const rd_kafka_conf_t* conf) {
+    for (const promise& p : promises) {
+        const std::string value = conf_value(conf, p.name);
+        if (p.value == nullptr || value == p.value) continue;
+        return "librdkafka has " + std::string(p.name) + " = " + value + ", but " +
+               std::string(p.reason);
+    }
+    const std::uint64_t most = idempotent(conf) ? in_flight_max() : 1;
+    if (number_of(conf, "max.in.flight") > most)
+        return "librdkafka has more requests in flight than keep the order of a key";
+    return {};
+}
+
+namespace {
+
+client_ptr try_client(
+    const kafka_settings& settings,
+    const conf_choice& choice,
+    client_log& log,
+    std::vector<std::string>& warnings,
+    std::string& error
+) {
+    conf_ptr conf = make_conf(settings, choice, warnings);
+    error = broken_promise(conf.get());
+    if (!error.empty()) return {};
+    rd_kafka_conf_set_opaque(conf.get(), &log);
+    std::array<char, 512> text{};
+    client_ptr client(rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), text.data(), text.size()));
+    if (client)
+        static_cast<void>(conf.release());  // the client owns it now
+    else
+        error = std::string("the Kafka client cannot be set up: ") + text.data() +
+                files_named(settings, text.data());
+    return client;
+}
+
+// The operator's property that is to be left out next to get a client: one that `error` names, or
+// any. Without security.protocol records might leave unencrypted. Empty: none is left.
+std::string suspect(
+    const kafka_settings& settings, const std::set<std::string>& left_out, const std::string& error
+) {
+    std::string any;
+    for (const auto& [name, value] : settings.librdkafka) {
+        if (name == "security.protocol" || left_out.contains(name)) continue;
+        if (error.find(name) != std::string::npos) return name;
+        if (any.empty()) any = name;
+    }
+    return any;
+}
+
+// Whether one property alone is at fault; it is then the only one left out.
+client_ptr try_without_one(
+    const kafka_settings& settings, conf_choice& choice, client_log& log, const std::string& error
+) {
+    std::set<std::string> tried;
+    std::vector<std::string> warnings;  // as in the first attempt
+    for (;;) {
+        const std::string name = suspect(settings, tried, error);
+        if (name.empty()) return {};
+        tried.insert(name);
+        choice.left_out = {name};
+        std::string other;
+        client_ptr client = try_client(settings, choice, log, warnings, other);
+        if (client) return client;
+    }
+}
+
+// Leaves out one after the other until it works.
+client_ptr try_with_fewer(
+    const kafka_settings& settings, conf_choice& choice, client_log& log, std::string error
+) {
+    std::vector<std::string> warnings;
+    choice.left_out.clear();
+    for (;;) {
+        const std::string name = suspect(settings, choice.left_out, error);
+        if (name.empty()) return {};
+        choice.left_out.insert(name);
+        client_ptr client = try_client(settings, choice, log, warnings, error);
+        if (client) return client;
+    }
+}
+
+}  // namespace
+
 client_ptr make_client(
     const kafka_settings& settings,
     conf_choice choice,
@@ -274,21 +358,13 @@ client_ptr make_client(
     std::vector<std::string>& warnings,
     std::string& error
 ) {
-    for (;;) {
-        conf_ptr conf = make_conf(settings, choice, warnings);
-        rd_kafka_conf_set_opaque(conf.get(), &log);
-        std::array<char, 512> text{};
-        client_ptr client(rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), text.data(), text.size()));
-        if (client) {
-            static_cast<void>(conf.release());  // the client owns it now
-            return client;
-        }
-        error = std::string("the Kafka client cannot be set up: ") + text.data() +
-                files_named(settings, text.data());
-        if (!choice.passthrough || settings.librdkafka.empty()) return {};
-        choice.passthrough = false;
-        warnings.push_back("[kafka.librdkafka] is ignored as a whole, with it " + error);
-    }
+    client_ptr client = try_client(settings, choice, log, warnings, error);
+    if (!client) client = try_without_one(settings, choice, log, error);
+    if (!client) client = try_with_fewer(settings, choice, log, error);
+    if (!client) return {};
+    for (const std::string& name : choice.left_out)
+        warnings.push_back("[kafka.librdkafka] " + name + " is ignored, with it " + error);
+    return client;
 }
 
 }  // namespace headrace::kafka

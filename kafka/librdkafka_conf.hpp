@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,11 +34,11 @@ private:
 };
 
 struct conf_choice {
-    std::uint64_t memory = 0;     // bytes for records in flight; 0: the library's defaults
-    bool alone = false;           // one record per request
-    bool passthrough = true;      // apply settings.librdkafka
-    bool statistics = true;       // every 5 s
-    bool delivery_events = true;  // reports and errors as events on the main queue
+    std::uint64_t memory = 0;             // bytes for records in flight; 0: the library's defaults
+    bool alone = false;                   // one record per request
+    bool statistics = true;               // every 5 s
+    bool delivery_events = true;          // reports and errors as events on the main queue
+    std::set<std::string> left_out = {};  // properties of settings.librdkafka not to apply
 };
 
 // Library versions from which idempotence is sound (design.md D5).
@@ -52,8 +53,12 @@ conf_ptr make_conf(
 // The value of a property as it stands in `conf`; empty when there is none.
 std::string conf_value(const rd_kafka_conf_t* conf, const char* name);
 
-// A client of `settings`, or null with a complete sentence in `error`. When only the passthrough
-// properties prevent it, they are left out with a warning. `log` must outlive the client.
+// Which promise the finished `conf` would break, whatever set it so; empty: none.
+std::string broken_promise(const rd_kafka_conf_t* conf);
+
+// A client of `settings`, or null with a complete sentence in `error`. When only passthrough
+// properties prevent it, as few as possible are left out with a warning each; security.protocol
+// never is. `log` must outlive the client.
 client_ptr make_client(
     const config::kafka_settings& settings,
     conf_choice choice,

@@ -216,6 +216,21 @@ TEST_CASE(
          {"error: kafka.librdkafka.acks: \"1\" (from {dir}/headrace.toml:2): headrace answers 200 "
           "only when all in-sync replicas have the event. Set it to all, or remove it."},
          {"[kafka.librdkafka]\nacks = \"all\""}},
+        {{"HEADRACE_KAFKA_LIBRDKAFKA_TOPIC_ACKS=1"},
+         {"error: kafka.librdkafka.topic.acks: \"1\" (from HEADRACE_KAFKA_LIBRDKAFKA_TOPIC_ACKS): "
+          "headrace answers 200 only when all in-sync replicas have the event. Set it to all, or "
+          "remove it."},
+         {"HEADRACE_KAFKA_LIBRDKAFKA_TOPIC_ACKS=all"}},
+        {{"HEADRACE_KAFKA_LIBRDKAFKA_TOPIC_REQUEST_REQUIRED_ACKS=0"},
+         {"error: kafka.librdkafka.topic.request.required.acks: \"0\" (from "
+          "HEADRACE_KAFKA_LIBRDKAFKA_TOPIC_REQUEST_REQUIRED_ACKS): headrace answers 200 only when "
+          "all in-sync replicas have the event. Set it to all, or remove it."},
+         {}},
+        {{"HEADRACE_KAFKA_LIBRDKAFKA_TEST_MOCK_NUM_BROKERS=1"},
+         {"error: kafka.librdkafka.test.mock.num.brokers: \"1\" (from "
+          "HEADRACE_KAFKA_LIBRDKAFKA_TEST_MOCK_NUM_BROKERS): a cluster in memory keeps no event. "
+          "Remove it."},
+         {}},
         {{"HEADRACE_KAFKA_LIBRDKAFKA_BOOTSTRAP_SERVERS=a:1"},
          {"error: kafka.librdkafka.bootstrap.servers: \"a:1\" (from "
           "HEADRACE_KAFKA_LIBRDKAFKA_BOOTSTRAP_SERVERS): brokers have a setting of their own. Use "

@@ -3,6 +3,7 @@
 #include "kafka/librdkafka_conf.hpp"
 #include "tests/support/catch.hpp"
 
+#include <algorithm>
 #include <string>
 
 using namespace headrace;
@@ -58,6 +59,11 @@ TEST_CASE("properties that would break a promise are ignored with a reason") {
     const auto [name, value] = GENERATE(
         std::pair{"acks", "1"},
         std::pair{"request.required.acks", "0"},
+        std::pair{"topic.acks", "1"},
+        std::pair{"topic.request.required.acks", "0"},
+        std::pair{"max.in.flight", "0x64"},
+        std::pair{"topic.queuing.strategy", "lifo"},
+        std::pair{"test.mock.num.brokers", "1"},
         std::pair{"retries", "2"},
         std::pair{"message.send.max.retries", "0"},
         std::pair{"max.in.flight", "1000000"},
@@ -76,6 +82,50 @@ TEST_CASE("properties that would break a promise are ignored with a reason") {
     CHECK(m["message.send.max.retries"] == "2147483647");
     CHECK(m["delivery.report.only.error"] == "false");
     CHECK(m["statistics.interval.ms"] == "5000");
+    CHECK(m["queuing.strategy"] == "fifo");
+    CHECK(m["test.mock.num.brokers"] == "0");
+    CHECK(m["max.in.flight"] == (kafka::idempotence_is_sound(rd_kafka_version()) ? "5" : "1"));
+    CHECK(kafka::broken_promise(m.conf.get()).empty());
+}
+
+TEST_CASE("every notation of acks=all is taken") {
+    config::kafka_settings s;
+    const std::string name = GENERATE("acks", "topic.acks", "topic.request.required.acks");
+    const std::string value = GENERATE("all", "ALL", "-1");
+    s.librdkafka[name] = value;
+    const made m(s);
+    CHECK(m.warnings.empty());
+    CHECK(m["acks"] == "-1");
+}
+
+TEST_CASE("unsound idempotence is refused in every notation of true") {
+    config::kafka_settings s;
+    s.librdkafka["enable.idempotence"] = GENERATE("true", "True", "1", "t");
+    const made m(s);
+    const bool sound = kafka::idempotence_is_sound(rd_kafka_version());
+    CHECK(m["enable.idempotence"] == (sound ? "true" : "false"));
+    CHECK(m.warnings.size() == (sound ? 0 : 1));
+}
+
+TEST_CASE("without idempotence one request is in flight") {
+    config::kafka_settings s;
+    s.librdkafka = {{"enable.idempotence", "0"}, {"max.in.flight", "3"}};
+    CHECK(made(s)["max.in.flight"] == "1");
+}
+
+TEST_CASE("a broken promise is told from what the client library holds") {
+    const auto [name, value] = GENERATE(
+        std::pair{"topic.acks", "1"},
+        std::pair{"delivery.report.only.error", "true"},
+        std::pair{"queuing.strategy", "lifo"},
+        std::pair{"max.in.flight", "1000"},
+        std::pair{"test.mock.num.brokers", "3"}
+    );
+    CAPTURE(name);
+    const made m(config::kafka_settings{});
+    CHECK(kafka::broken_promise(m.conf.get()).empty());
+    REQUIRE(rd_kafka_conf_set(m.conf.get(), name, value, nullptr, 0) == RD_KAFKA_CONF_OK);
+    CHECK_FALSE(kafka::broken_promise(m.conf.get()).empty());
 }
 
 TEST_CASE("unknown properties and refused values are warned about, the rest is applied") {
@@ -96,7 +146,7 @@ TEST_CASE("a warning never holds the value of a secret") {
 
 TEST_CASE("the queue is held within the memory budget") {
     config::kafka_settings s;
-    s.librdkafka = {{"queue.buffering.max.kbytes", "4000000"}};
+    s.librdkafka = {{"queue.buffering.max.kbytes", GENERATE("4000000", "0x100000", " 4000000")}};
     kafka::conf_choice choice;
     choice.memory = 8 << 20;
     const made m(s, choice);
@@ -133,16 +183,32 @@ TEST_CASE("a CA file that is not there is a plain sentence, not a crash") {
     CHECK_THAT(error, ContainsSubstring("/nonexistent/ca.pem"));
 }
 
-TEST_CASE("passthrough properties that the client cannot be built with are left out as a whole") {
+TEST_CASE("of the passthrough properties only those that prevent the client are left out") {
     config::kafka_settings s;
     s.brokers = {"127.0.0.1:9"};
-    s.librdkafka = {{"security.protocol", "ssl"}, {"ssl.ca.location", "/nonexistent/ca.pem"}};
+    s.librdkafka = {
+        {"security.protocol", "ssl"},
+        {"ssl.ca.location", "/nonexistent/ca.pem"},
+        {"batch.size", "4096"}};
+    const bool two = GENERATE(false, true);
+    if (two) s.librdkafka["ssl.key.location"] = "/nonexistent/key.pem";
     std::vector<std::string> warnings;
     std::string error;
     kafka::client_log log({});
-    CHECK(kafka::make_client(s, {}, log, warnings, error));
-    REQUIRE(warnings.size() == 1);
-    CHECK_THAT(warnings[0], ContainsSubstring("ignored as a whole"));
+    const kafka::client_ptr client = kafka::make_client(s, {}, log, warnings, error);
+    REQUIRE(client);
+    const rd_kafka_conf_t* conf = rd_kafka_conf(client.get());
+    CHECK(kafka::conf_value(conf, "batch.size") == "4096");
+    CHECK(kafka::conf_value(conf, "security.protocol") == "ssl");
+    CHECK(warnings.size() >= (two ? 2 : 1));
+    const auto named = [&warnings](const std::string& name) {
+        return std::any_of(warnings.begin(), warnings.end(), [&name](const std::string& w) {
+            return w.find("[kafka.librdkafka] " + name + " is ignored") != std::string::npos;
+        });
+    };
+    CHECK(named("ssl.ca.location"));
+    CHECK(named("ssl.key.location") == two);
+    CHECK_FALSE(named("batch.size"));
 }
 
 TEST_CASE("each error of the client has a fate") {
