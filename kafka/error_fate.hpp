@@ -8,12 +8,12 @@ namespace headrace::kafka {
 enum class error_fate {
     acked,       // no error
     send_alone,  // a size error of a whole request: each of its records is judged alone
-    too_large,   // this record itself is beyond the client's own limit
+    too_large,   // this record itself is beyond the limit of the client or the broker
     spool,       // anything else: nothing is lost, the drain tries again
 };
 
-// `local`: returned by produce() for this very record, not by a delivery report.
-error_fate fate_of(rd_kafka_resp_err_t error, bool local);
+// `alone`: about this very record, returned by produce() or met in a request of its own.
+error_fate fate_of(rd_kafka_resp_err_t error, bool alone);
 
 // The error says that this topic cannot be written now; others may be fine.
 bool is_of_topic(rd_kafka_resp_err_t error);

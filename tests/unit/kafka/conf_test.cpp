@@ -216,6 +216,9 @@ TEST_CASE("each error of the client has a fate") {
     CHECK(kafka::fate_of(RD_KAFKA_RESP_ERR_NO_ERROR, false) == error_fate::acked);
     CHECK(kafka::fate_of(RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, false) == error_fate::send_alone);
     CHECK(kafka::fate_of(RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, true) == error_fate::too_large);
+    CHECK(kafka::fate_of(RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE, false) == error_fate::send_alone);
+    CHECK(kafka::fate_of(RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE, true) == error_fate::too_large);
+    CHECK(kafka::fate_of(RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE, true) == error_fate::spool);
     const rd_kafka_err_desc* all = nullptr;
     std::size_t n = 0;
     rd_kafka_get_err_descs(&all, &n);
@@ -224,6 +227,7 @@ TEST_CASE("each error of the client has a fate") {
         CAPTURE(all[i].code);
         CHECK(kafka::fate_of(all[i].code, false) != error_fate::acked);
         CHECK(kafka::fate_of(all[i].code, false) != error_fate::too_large);
+        CHECK(kafka::fate_of(all[i].code, true) != error_fate::send_alone);
     }
 }
 
