@@ -333,13 +333,15 @@ void delivery::tick(clock::time_point now) {
 }
 
 bool delivery::stop_round(clock::time_point now) {
+    const bool used = pool_.in_use();  // before the count: release() adds to it
     const std::int64_t outstanding = pool_.outstanding();
     bool notes = false;
     {
         const std::lock_guard lock(mutex_);
         notes = !notes_.empty();
     }
-    if (outstanding == 0 && jobs_.empty() && !notes && !open_plain_ && !open_bound_) return true;
+    if (!used && outstanding == 0 && jobs_.empty() && !notes && !open_plain_ && !open_bound_)
+        return true;
     if (now >= stop_hard_) return true;
     if (outstanding != 0 && (now >= stop_soft_ || supervisor_.stuck()) && now >= next_purge_) {
         next_purge_ = now + milliseconds(100);

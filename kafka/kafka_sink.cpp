@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <thread>
 
 namespace headrace::kafka {
 
@@ -66,6 +67,10 @@ kafka_sink::kafka_sink(
 
 kafka_sink::~kafka_sink() {
     if (!parts_->stopped.load()) stop(clock::now() + milliseconds(2'000));
+    if (parts_->submitters.load() != 0) {
+        static_cast<void>(parts_.release());  // a thread is still inside
+        return;
+    }
     if (!parts_->hangs) return;
     spool* store = parts_->store.release();
     parts_.reset();
@@ -122,11 +127,30 @@ std::uint32_t keep_attempts(batch& b, const supervisor& judge) {
     return left;
 }
 
+class submitter {
+public:
+    explicit submitter(std::atomic<std::uint32_t>& count) : count_(count) { count_.fetch_add(1); }
+    ~submitter() { count_.fetch_sub(1); }
+    submitter(const submitter&) = delete;
+    submitter& operator=(const submitter&) = delete;
+
+private:
+    std::atomic<std::uint32_t>& count_;
+};
+
+// Their number only falls once `stopped` is set.
+void wait_for_none(const std::atomic<std::uint32_t>& submitters, clock::time_point until) {
+    while (submitters.load() != 0 && clock::now() < until)
+        std::this_thread::sleep_for(std::chrono::microseconds(100));
+}
+
 }  // namespace
 
 bool kafka_sink::submit(batch& b) noexcept {
     parts& p = *parts_;
-    if (p.stopped.load(std::memory_order_relaxed)) return false;
+    // Counted before the look at `stopped`: stop() waits for whoever saw it false.
+    const submitter inside(p.submitters);
+    if (p.stopped.load()) return false;
     const auto n = static_cast<std::uint32_t>(b.records.size());
     const std::uint64_t bytes = b.charge();
     const bool enqueued = p.settings.ack == config::ack_mode::enqueued;
@@ -218,6 +242,7 @@ std::size_t kafka_sink::stop(clock::time_point deadline) {
     // The last part is for the spool's own end and the clients' destruction.
     const clock::time_point hard =
         deadline - std::min<clock::duration>(left / 4, milliseconds(800));
+    wait_for_none(p.submitters, start + left / 2);
     p.shipper.stop();
     p.reports.stop(start + left / 2, hard);
     p.shipper.finish();

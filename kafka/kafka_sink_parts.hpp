@@ -26,7 +26,8 @@ struct kafka_sink::parts {
     drain shipper;
     delivery reports;
     std::atomic<bool> stopped{false};
-    bool hangs = false;  // the spool did not end in time; main thread
+    std::atomic<std::uint32_t> submitters{0};  // threads inside submit()
+    bool hangs = false;                        // the spool did not end in time; main thread
 };
 
 }  // namespace headrace::kafka

@@ -197,7 +197,13 @@ producer_pool::producer_pool(
 
 producer_pool::~producer_pool() {
     shut_down(std::chrono::steady_clock::now());
-    ::close(wake_);
+    if (!in_use()) {
+        ::close(wake_);
+        return;
+    }
+    // What some thread still uses stays, and with it the descriptor that it wakes.
+    for (auto& p : all_)
+        if (p->users.load() != 0) static_cast<void>(p.release());
 }
 
 void producer_pool::wake() const noexcept {
@@ -302,6 +308,13 @@ void producer_pool::collect_retired() {
     });
 }
 
+bool producer_pool::in_use() const {
+    const std::lock_guard lock(mutex_);
+    return std::any_of(all_.begin(), all_.end(), [](const auto& p) {
+        return p->users.load(std::memory_order_acquire) != 0;
+    });
+}
+
 std::int64_t producer_pool::outstanding() const {
     const std::lock_guard lock(mutex_);
     std::int64_t sum = 0;
@@ -329,8 +342,15 @@ void producer_pool::purge() {
 }
 
 bool producer_pool::shut_down(std::chrono::steady_clock::time_point deadline) {
-    for (const auto& p : all_) p->destroy(background_);
-    return background_->wait_until(deadline);
+    const std::lock_guard lock(mutex_);
+    bool all = true;
+    for (const auto& p : all_) {
+        if (p->users.load() == 0)
+            p->destroy(background_);
+        else
+            all = false;
+    }
+    return background_->wait_until(deadline) && all;
 }
 
 }  // namespace headrace::kafka

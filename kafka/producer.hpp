@@ -129,13 +129,15 @@ public:
     std::vector<std::string> replace_fatal();
     // Destroys replaced producers whose last report is in.
     void collect_retired();
+    // Some thread is between acquire() and release().
+    bool in_use() const;
     std::int64_t outstanding() const;
     // The same per topic; one entry for each that was ever used.
     void loads(std::vector<topic_load>& to) const;
     std::int64_t sent_total() const;
     // Fails everything queued and in flight; the reports follow.
     void purge();
-    // Destroys all; false: some are left to their threads.
+    // Destroys all but those in use; false: some are left to their threads.
     bool shut_down(std::chrono::steady_clock::time_point deadline);
 
     std::uint64_t queue_messages_max() const { return queue_messages_max_; }

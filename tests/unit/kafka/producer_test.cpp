@@ -2,6 +2,9 @@
 #include "tests/unit/kafka/sink_fixture.hpp"
 
 #include <array>
+#include <atomic>
+#include <thread>
+#include <vector>
 
 using namespace headrace;
 using test::eventually;
@@ -98,7 +101,10 @@ TEST_CASE("a size error of a whole request is settled by sending each record alo
         CHECK(topic_reader(kafka.brokers(), "events", 1).read(3).size() == 3);
     }
     SECTION("one does not fit alone either") {
-        kafka.fail_produce(2, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+        kafka.fail_produce(
+            2,
+            GENERATE(RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE)
+        );
         kafka::batch& b = t.make("events", {"a", "b", "c"});
         REQUIRE(t.sink->submit(b));
         REQUIRE(t.released(b));
@@ -140,4 +146,66 @@ TEST_CASE("a fatal error replaces the producer and loses nothing") {
     REQUIRE(t.released(after));
     CHECK(after.records[0].outcome == kafka::fate::acked);
     CHECK(topic_reader(kafka.brokers(), "events", 1).read(2).size() == 2);
+}
+
+TEST_CASE("what submit took while the sink stops gets its fate and comes back") {
+    mock_kafka kafka;
+    kafka.topic("events", 1);
+    sink_setup t(kafka.brokers());
+    t.start();
+    constexpr int threads = 3, each = 4'000;
+    std::vector<std::vector<kafka::batch*>> made(threads), taken(threads);
+    for (auto& list : made)
+        for (int n = 0; n < each; ++n) list.push_back(&t.make("events", {"v"}));
+    std::atomic<int> some{0};
+    std::vector<std::thread> workers;
+    for (std::size_t i = 0; i < threads; ++i)
+        workers.emplace_back([&, i] {
+            for (kafka::batch* b : made[i]) {
+                if (!t.sink->submit(*b)) break;
+                taken[i].push_back(b);
+                ++some;
+            }
+        });
+    CHECK(eventually([&] { return some >= 100; }));
+    t.sink->stop(test::clock::now() + std::chrono::seconds(20));
+    for (std::thread& w : workers) w.join();
+    for (const auto& list : taken)
+        for (kafka::batch* b : list) {
+            REQUIRE(b->undecided == 0);
+            REQUIRE(t.worker.released(*b) == 1);
+        }
+}
+
+TEST_CASE("stop waits for a thread inside submit and leaves it what it uses") {
+    mock_kafka kafka;
+    kafka.topic("events", 1);
+    sink_setup t(kafka.brokers());
+    t.start();
+    auto& inside = t.sink->inside();
+    kafka::producer& used = inside.pool.acquire(0);
+    inside.submitters.fetch_add(1);
+    SECTION("that goes in time") {
+        bool stopping = false, usable = false;
+        std::thread worker([&] {
+            stopping = eventually([&] { return inside.stopped.load(); });
+            usable = used.client() != nullptr;
+            kafka::producer_pool::release(used, 0);
+            inside.submitters.fetch_sub(1);
+        });
+        CHECK(t.sink->stop(test::clock::now() + std::chrono::seconds(20)) == 0);
+        worker.join();
+        CHECK(stopping);
+        CHECK(usable);
+        CHECK(used.client() == nullptr);
+    }
+    SECTION("that does not") {
+        t.sink->stop(test::clock::now() + std::chrono::milliseconds(200));
+        CHECK(used.client() != nullptr);
+        CHECK_FALSE(inside.pool.shut_down(test::clock::now()));
+        kafka::producer_pool::release(used, 0);
+        inside.submitters.fetch_sub(1);
+        CHECK(inside.pool.shut_down(test::clock::now() + std::chrono::seconds(20)));
+        CHECK(used.client() == nullptr);
+    }
 }
