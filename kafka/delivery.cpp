@@ -323,11 +323,11 @@ void delivery::tick(clock::time_point now) {
     );
     pool_.loads(loads_);
     supervisor_.check(now, loads_);
-    if (now >= next_replace_) {
-        for (const std::string& why : pool_.replace_fatal()) {
-            supervisor_.replaced(why);
-            next_replace_ = now + std::chrono::seconds(1);
-        }
+    if (replacing_.due(now)) {
+        const std::vector<std::string> reasons = pool_.replace_fatal();
+        if (!reasons.empty() && replacing_.failed(now, reasons.front()))
+            supervisor_.replaced(reasons.front());
+        if (reasons.empty() && replacing_.settled(now)) supervisor_.settled();
     }
     pool_.collect_retired();
 }

@@ -178,7 +178,8 @@ private:
     std::unordered_map<spool_job*, std::unique_ptr<spool_job>> jobs_;  // appended, not synced
     std::vector<const rd_kafka_message_t*> messages_;
     std::vector<topic_load> loads_;
-    clock::time_point next_tick_{}, next_replace_{}, next_purge_{}, next_try_{};
+    clock::time_point next_tick_{}, next_purge_{}, next_try_{};
+    replace_pause replacing_;
     std::vector<producer*> active_;
     bool more_ = false;  // events are left to read
     bool grew_ = false;

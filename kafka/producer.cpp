@@ -55,11 +55,16 @@ void purge_client(rd_kafka_t* client) {
 }  // namespace
 
 producer::producer(client_ptr client, std::shared_ptr<client_log> log, int wake)
-    : log_(std::move(log)),
-      client_(std::move(client)),
-      events_(rd_kafka_queue_get_main(client_.get())) {
+    : wake_(wake), log_(std::move(log)) {
+    start_again(std::move(client));
+}
+
+void producer::start_again(client_ptr client) {
+    client_ = std::move(client);
+    events_.reset(rd_kafka_queue_get_main(client_.get()));
+    for (auto& known : topics_) known.store(nullptr, std::memory_order_relaxed);
     const std::uint64_t one = 1;
-    if (wake >= 0) rd_kafka_queue_io_event_enable(events_.get(), wake, &one, sizeof one);
+    if (wake_ >= 0) rd_kafka_queue_io_event_enable(events_.get(), wake_, &one, sizeof one);
 }
 
 opened_topic* producer::topic_for(const topic& to) noexcept {
@@ -172,13 +177,13 @@ producer_pool::producer_pool(
     std::string error;
     if (wake_ < 0) throw std::runtime_error("no eventfd for the Kafka client: too many open files");
     for (auto& slot : slots_) {
-        std::unique_ptr<producer> p = make(false, warnings, error);
-        if (!p) {
+        client_ptr client = make(false, warnings, error);
+        if (!client) {
             for (const auto& made : all_) made->destroy(background_);
             ::close(wake_);
             throw std::runtime_error(error);
         }
-        const rd_kafka_conf_t* conf = rd_kafka_conf(p->client());
+        const rd_kafka_conf_t* conf = rd_kafka_conf(client.get());
         const auto number = [conf](const char* name) {
             const std::string text = conf_value(conf, name);
             std::uint64_t value = 0;
@@ -188,8 +193,7 @@ producer_pool::producer_pool(
         queue_messages_max_ = number("queue.buffering.max.messages");
         queue_bytes_max_ = number("queue.buffering.max.kbytes") * 1024;
         message_max_ = number("message.max.bytes");
-        slot.store(p.get());
-        all_.push_back(std::move(p));
+        slot.store(&keep(std::move(client)));
     }
     std::sort(warnings.begin(), warnings.end());
     warnings.erase(std::unique(warnings.begin(), warnings.end()), warnings.end());
@@ -218,21 +222,24 @@ void producer_pool::wait(std::chrono::milliseconds limit) const noexcept {
     static_cast<void>(!::read(wake_, &count, sizeof count));
 }
 
-std::unique_ptr<producer> producer_pool::make(
-    bool alone, std::vector<std::string>& warnings, std::string& error
-) {
+client_ptr producer_pool::make(bool alone, std::vector<std::string>& warnings, std::string& error) {
     conf_choice choice;
     choice.memory = memory_;
     choice.alone = alone;
     choice.statistics = !alone;
-    client_ptr client = make_client(settings_, choice, *log_, warnings, error);
-    if (!client) return {};
-    return std::make_unique<producer>(std::move(client), log_, wake_);
+    return make_client(settings_, choice, *log_, warnings, error);
 }
 
-void producer_pool::keep(std::unique_ptr<producer> made) {
-    const std::lock_guard lock(mutex_);
-    all_.push_back(std::move(made));
+// In the place of a destroyed one, if there is any: a thread that was about to use that one may
+// still look at it, so its memory stays. mutex_ is held.
+producer& producer_pool::keep(client_ptr made) {
+    const auto free = std::find_if(all_.begin(), all_.end(), [](const auto& p) {
+        return p->client() == nullptr;
+    });
+    if (free == all_.end())
+        return *all_.emplace_back(std::make_unique<producer>(std::move(made), log_, wake_));
+    (*free)->start_again(std::move(made));
+    return **free;
 }
 
 void producer_pool::active(std::vector<producer*>& to) const {
@@ -258,10 +265,9 @@ producer& producer_pool::acquire_alone() noexcept {
         if (alone_.load() == nullptr) {
             std::string error;
             std::vector<std::string> known;  // the same as at the start
-            std::unique_ptr<producer> made = make(true, known, error);
+            client_ptr made = make(true, known, error);
             if (!made) return acquire(0);
-            alone_.store(made.get());
-            all_.push_back(std::move(made));
+            alone_.store(&keep(std::move(made)));
         }
     }
     return acquire_from(alone_);
@@ -275,13 +281,15 @@ bool producer_pool::replace(std::atomic<producer*>& slot, bool alone, std::strin
     why = text.data();
     std::string error;
     std::vector<std::string> known;
-    std::unique_ptr<producer> fresh = make(alone, known, error);
+    client_ptr fresh = make(alone, known, error);
     if (!fresh) {
         why += "; no new one can be set up: " + error;
         return true;
     }
-    slot.store(fresh.get());
-    keep(std::move(fresh));
+    {
+        const std::lock_guard lock(mutex_);
+        slot.store(&keep(std::move(fresh)));
+    }
     retired_.push_back(old);
     purge_client(old->client());
     return true;
@@ -297,6 +305,8 @@ std::vector<std::string> producer_pool::replace_fatal() {
 }
 
 void producer_pool::collect_retired() {
+    if (retired_.empty()) return;
+    const std::lock_guard lock(mutex_);
     std::erase_if(retired_, [this](producer* p) {
         if (p->users.load() != 0) return false;
         if (p->sent.load() != p->reported) {
@@ -313,6 +323,11 @@ bool producer_pool::in_use() const {
     return std::any_of(all_.begin(), all_.end(), [](const auto& p) {
         return p->users.load(std::memory_order_acquire) != 0;
     });
+}
+
+std::size_t producer_pool::kept() const {
+    const std::lock_guard lock(mutex_);
+    return all_.size();
 }
 
 std::int64_t producer_pool::outstanding() const {

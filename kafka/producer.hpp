@@ -75,6 +75,8 @@ public:
 
     // Gives the client to a thread that destroys it. No produce() is running or follows.
     void destroy(std::shared_ptr<background> where);
+    // After destroy(): the same object with a fresh client. Counts go on, topics are kept.
+    void start_again(client_ptr client);
 
     std::atomic<std::int64_t> sent{0};   // records queued
     std::int64_t reported = 0;           // reports seen; delivery thread
@@ -86,6 +88,7 @@ private:
 
     static constexpr std::size_t cached_topics = 256;
 
+    const int wake_;
     std::shared_ptr<client_log> log_;
     client_ptr client_;
     queue_ptr events_;
@@ -131,6 +134,8 @@ public:
     void collect_retired();
     // Some thread is between acquire() and release().
     bool in_use() const;
+    // Producers in use, retired or to be used again.
+    std::size_t kept() const;
     std::int64_t outstanding() const;
     // The same per topic; one entry for each that was ever used.
     void loads(std::vector<topic_load>& to) const;
@@ -145,11 +150,9 @@ public:
     std::uint64_t message_max() const { return message_max_; }
 
 private:
-    std::unique_ptr<producer> make(
-        bool alone, std::vector<std::string>& warnings, std::string& error
-    );
+    client_ptr make(bool alone, std::vector<std::string>& warnings, std::string& error);
     static producer& acquire_from(std::atomic<producer*>& slot) noexcept;
-    void keep(std::unique_ptr<producer> made);
+    producer& keep(client_ptr made);
     bool replace(std::atomic<producer*>& slot, bool alone, std::string& why);
 
     config::kafka_settings settings_;

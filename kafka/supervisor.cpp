@@ -10,7 +10,23 @@ std::string seconds_text(std::chrono::steady_clock::duration d) {
     return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(d).count()) + " s";
 }
 
+constexpr std::chrono::seconds pause_min{1}, pause_max{64};
+
 }  // namespace
+
+bool replace_pause::failed(clock::time_point now, const std::string& why) {
+    const bool tell = pause_.count() == 0 || why != why_;
+    pause_ = std::clamp(pause_ * 2, pause_min, pause_max);
+    next_ = now + pause_;
+    why_ = why;
+    return tell;
+}
+
+bool replace_pause::settled(clock::time_point now) {
+    if (pause_.count() == 0 || now < next_ + pause_) return false;
+    pause_ = std::chrono::seconds(0);
+    return true;
+}
 
 bool supervisor::held(const topic& to) const {
     return to.index < watched_topics && topics_[to.index].held.load(std::memory_order_relaxed);
@@ -118,6 +134,10 @@ void supervisor::check(clock::time_point now, std::span<const topic_load> loads)
 
 void supervisor::replaced(const std::string& why) {
     if (log_) log_(log_level::error, "Kafka producer replaced after a fatal error: " + why);
+}
+
+void supervisor::settled() {
+    if (log_) log_(log_level::info, "no Kafka producer failed again");
 }
 
 void supervisor::hold(const topic& to, clock::time_point now, const std::string& why) {

@@ -25,6 +25,23 @@ struct topic_load {
     std::int64_t outstanding = 0;
 };
 
+// When failed producers may be replaced: at once, then after a pause that doubles from a second to
+// about a minute, until none failed for twice as long. Delivery thread.
+class replace_pause {
+public:
+    using clock = std::chrono::steady_clock;
+    bool due(clock::time_point now) const { return now >= next_; }
+    // True: the first failure, or the first of this reason since; one log line.
+    bool failed(clock::time_point now, const std::string& why);
+    // Called while none has failed. True: that is so for long enough, once.
+    bool settled(clock::time_point now);
+
+private:
+    std::chrono::seconds pause_{0};
+    clock::time_point next_{};
+    std::string why_;
+};
+
 class supervisor {
 public:
     using clock = std::chrono::steady_clock;
@@ -49,6 +66,8 @@ public:
     void check(clock::time_point now, std::span<const topic_load> loads);
     // A producer ended with a fatal error and was replaced.
     void replaced(const std::string& why);
+    // None did for a while.
+    void settled();
 
     bool sick() const { return sick_.load(std::memory_order_relaxed); }
     bool held(const topic& to) const;

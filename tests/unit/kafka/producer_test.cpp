@@ -209,3 +209,55 @@ TEST_CASE("stop waits for a thread inside submit and leaves it what it uses") {
         CHECK(used.client() == nullptr);
     }
 }
+
+TEST_CASE("producers that end again and again are replaced in the same memory") {
+    mock_kafka kafka;
+    kafka.topic("events", 1);
+    config::kafka_settings settings;
+    settings.brokers = {kafka.brokers()};
+    std::vector<std::string> warnings;
+    kafka::producer_pool pool(settings, 16 << 20, {}, warnings);
+    const kafka::topic to{.name = "events", .index = 0};
+    for (int round = 0; round < 6; ++round) {
+        CAPTURE(round);
+        kafka::producer& p = pool.acquire(0);
+        const auto error = p.produce(to, "key", "value", {}, nullptr, true);
+        CHECK(error == RD_KAFKA_RESP_ERR_NO_ERROR);
+        rd_kafka_test_fatal_error(p.client(), RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, "t");
+        kafka::producer_pool::release(p, 1);
+        CHECK(pool.replace_fatal().size() == 1);
+        CHECK(eventually([&] {
+            const kafka::event_ptr event(rd_kafka_queue_poll(p.events(), 50));
+            if (event && rd_kafka_event_type(event.get()) == RD_KAFKA_EVENT_DR) ++p.reported;
+            pool.collect_retired();
+            return p.client() == nullptr;
+        }));
+        CHECK(pool.kept() == 2);
+        CHECK(pool.sent_total() == round + 1);
+        CHECK(pool.outstanding() == 0);
+    }
+    CHECK(pool.shut_down(test::clock::now() + std::chrono::seconds(20)));
+}
+
+TEST_CASE("the pause between replacements doubles up to a minute and ends with quiet") {
+    using std::chrono::seconds;
+    kafka::replace_pause pause;
+    test::clock::time_point now{seconds(1'000)};
+    CHECK(pause.due(now));
+    CHECK_FALSE(pause.settled(now));
+    CHECK(pause.failed(now, "fenced"));
+    for (const int length : {1, 2, 4, 8, 16, 32, 64, 64, 64}) {
+        CAPTURE(length);
+        CHECK_FALSE(pause.due(now + seconds(length) - std::chrono::milliseconds(1)));
+        now += seconds(length);
+        CHECK(pause.due(now));
+        CHECK_FALSE(pause.settled(now));
+        CHECK_FALSE(pause.failed(now, "fenced"));
+    }
+    CHECK(pause.failed(now, "other reason"));
+    CHECK_FALSE(pause.settled(now + seconds(127)));
+    CHECK(pause.settled(now + seconds(128)));
+    CHECK_FALSE(pause.settled(now + seconds(129)));
+    CHECK(pause.failed(now + seconds(130), "other reason"));
+    CHECK(pause.due(now + seconds(131)));
+}
