@@ -146,6 +146,7 @@ spool_figures disk_spool::figures() const {
     f.dead_letters = dead.records;
     f.oldest_stored_at_ns = sum.oldest_ns;
     f.quarantined_bytes = sum.bad_bytes + dead.bad_bytes;
+    f.unread_segments = sum.unread + dead.unread;
     f.stored_total = stored_total_.load();
     f.sync_errors = sync_errors_.load();
     return f;

@@ -81,6 +81,7 @@ struct spool_figures {
     std::uint64_t stored_total = 0;        // records made durable since start
     std::uint64_t shipped_total = 0;
     std::uint64_t quarantined_bytes = 0;
+    std::uint64_t unread_segments = 0;  // cannot be read for now, tried again every second
     std::uint64_t sync_errors = 0;
 };
 

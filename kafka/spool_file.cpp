@@ -22,7 +22,21 @@ T result(T value) {
 }  // namespace
 
 int spool_disk::open(const std::filesystem::path& path, int flags) {
-    return result(::open(path.c_str(), flags | O_CLOEXEC, 0600));
+    // A FIFO must not hang the one who opens it.
+    const int fd = ::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    if (fd < 0) return -errno;
+    struct stat status {};
+    if (::fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) return fd;
+    ::close(fd);
+    return -EINVAL;
+}
+
+int spool_disk::list(const std::filesystem::path& path, std::vector<std::string>& names) {
+    std::error_code error;
+    for (std::filesystem::directory_iterator it(path, error), end; !error && it != end;
+         it.increment(error))
+        names.push_back(it->path().filename().string());
+    return -error.value();
 }
 
 long spool_disk::read(int fd, void* to, std::size_t size, std::uint64_t offset) {

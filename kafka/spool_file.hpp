@@ -6,13 +6,16 @@
 #include <filesystem>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace headrace::kafka {
 
 class spool_disk {
 public:
     virtual ~spool_disk() = default;
-    virtual int open(const std::filesystem::path&, int flags);  // created with mode 0600
+    // Created with mode 0600. Only regular files: -ELOOP for a symbolic link, -EINVAL for others.
+    virtual int open(const std::filesystem::path&, int flags);
+    virtual int list(const std::filesystem::path&, std::vector<std::string>& names);
     virtual long read(int fd, void* to, std::size_t size, std::uint64_t offset);
     virtual long write(int fd, const void* from, std::size_t size, std::uint64_t offset);
     virtual int allocate(int fd, std::uint64_t size);

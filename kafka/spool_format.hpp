@@ -67,6 +67,10 @@ std::uint64_t payload_bytes(const record&);
 constexpr std::uint64_t record_bytes(std::uint64_t payload) {
     return (spool_record_head + payload + 7) & ~std::uint64_t{7};
 }
+// More records than this are in no file of this size.
+constexpr std::uint64_t records_max(std::uint64_t file_bytes) {
+    return file_bytes / record_bytes(spool_payload_min);
+}
 // Writes record_bytes(payload) bytes. `offset`: where in the file they will stand.
 void encode_record(
     const record&,

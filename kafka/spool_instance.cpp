@@ -16,26 +16,6 @@ namespace fs = std::filesystem;
 
 constexpr long tmpfs_magic = 0x01021994, ramfs_magic = 0x858458f6, overlay_magic = 0x794c7630;
 
-// Names whoever owns the nearest existing directory, and the command that mends it.
-[[noreturn]] void refuse(const fs::path& path, int code) {
-    if (code == ENOSPC || code == EIO || code == EDQUOT)
-        throw spool_error("spool: cannot create " + path.string() + ": " + os_error(code), 1);
-    fs::path existing = path;
-    struct stat status {};
-    while (::stat(existing.c_str(), &status) != 0 && existing.has_parent_path() &&
-           existing != existing.parent_path())
-        existing = existing.parent_path();
-    const std::string uid = std::to_string(::geteuid()), gid = std::to_string(::getegid());
-    std::string text = "spool: cannot write to " + path.string() + ": " + os_error(code) + ". ";
-    if (code == EACCES || code == EPERM)
-        text += existing.string() + " belongs to uid " + std::to_string(status.st_uid) +
-                ", headrace runs as uid " + uid + ". Run: chown -R " + uid + ":" + gid + " " +
-                existing.string() + "  (or choose another directory with --spool-dir)";
-    else
-        text += "Choose another directory with --spool-dir (HEADRACE_SPOOL_DIR)";
-    throw spool_error(text, 78);
-}
-
 // Makes the entries of a directory last over a loss of power.
 void sync_entries(spool_disk& disk, const fs::path& dir) {
     const int e = disk.sync_directory(dir);
@@ -53,9 +33,9 @@ void make_directory(spool_disk& disk, const fs::path& path, ::mode_t mode = 0700
     if (::mkdir(path.c_str(), mode) == 0)
         sync_entries(disk, parent);
     else if (errno != EEXIST)
-        refuse(path, errno);
-    if (::stat(path.c_str(), &status) != 0) refuse(path, errno);
-    if (!S_ISDIR(status.st_mode)) refuse(path, ENOTDIR);
+        refuse_path(path, errno);
+    if (::stat(path.c_str(), &status) != 0) refuse_path(path, errno);
+    if (!S_ISDIR(status.st_mode)) refuse_path(path, ENOTDIR);
 }
 
 own_instance new_instance(const spool_options& options, spool_disk& disk) {
@@ -63,10 +43,10 @@ own_instance new_instance(const spool_options& options, spool_disk& disk) {
     for (int attempt = 0; attempt < 10; ++attempt) {
         const spool_bytes16 id = random_bytes16();
         const fs::path dir = options.dir / "instances" / to_hex(id);
-        if (::mkdir(dir.c_str(), 0700) != 0) refuse(dir, errno);
+        if (::mkdir(dir.c_str(), 0700) != 0) refuse_path(dir, errno);
         int error = 0;
-        auto lock = instance_lock::take(dir, error);
-        if (error != 0) refuse(dir / "lock", error);
+        auto lock = instance_lock::take(dir, error, disk);
+        if (error != 0) refuse_path(dir / "lock", error);
         if (!lock) continue;
         sync_entries(disk, options.dir / "instances");
         return {dir, id, std::move(*lock)};
@@ -74,14 +54,12 @@ own_instance new_instance(const spool_options& options, spool_disk& disk) {
     throw spool_error("spool: cannot lock an instance below " + options.dir.string(), 1);
 }
 
-void refuse_newer(const instance_entry& entry) {
-    if (entry.newer_format && !instance_lock::held(entry.dir))
-        throw spool_error(
-            "spool: " + entry.dir.string() +
-                " was written by a newer version of headrace and is left untouched; run that "
-                "version, or give this one another --spool-dir",
-            78
-        );
+// What an instance that nobody holds contains must be known before anything is decided about it.
+void check_readable(const instance_entry& entry) {
+    if (!entry.newer_format && (entry.error == 0 || entry.mode)) return;
+    if (instance_lock::held(entry.dir)) return;
+    if (entry.newer_format) refuse_newer(entry.dir);
+    refuse_path(entry.dir, entry.error);
 }
 
 void add_held(held_store& held, const log_figures& figures) {
@@ -94,6 +72,35 @@ void add_held(held_store& held, const log_figures& figures) {
 
 }  // namespace
 
+// Names whoever owns the nearest existing directory, and the command that mends it.
+void refuse_path(const fs::path& path, int code) {
+    if (code == ENOSPC || code == EIO || code == EDQUOT || code == EMFILE || code == ENFILE)
+        throw spool_error("spool: cannot use " + path.string() + ": " + os_error(code), 1);
+    fs::path existing = path;
+    struct stat status {};
+    while (::stat(existing.c_str(), &status) != 0 && existing.has_parent_path() &&
+           existing != existing.parent_path())
+        existing = existing.parent_path();
+    const std::string uid = std::to_string(::geteuid()), gid = std::to_string(::getegid());
+    std::string text = "spool: cannot use " + path.string() + ": " + os_error(code) + ". ";
+    if (code == EACCES || code == EPERM)
+        text += existing.string() + " belongs to uid " + std::to_string(status.st_uid) +
+                ", headrace runs as uid " + uid + ". Run: chown -R " + uid + ":" + gid + " " +
+                existing.string() + "  (or choose another directory with --spool-dir)";
+    else
+        text += "Choose another directory with --spool-dir (HEADRACE_SPOOL_DIR)";
+    throw spool_error(text, 78);
+}
+
+void refuse_newer(const fs::path& path) {
+    throw spool_error(
+        "spool: " + path.string() +
+            " was written by a newer version of headrace and is left untouched; run that "
+            "version, or give this one another --spool-dir",
+        78
+    );
+}
+
 adopted_instance::adopted_instance(spool_disk& disk, fs::path path, instance_lock taken)
     : dir(std::move(path)), lock(std::move(taken)), store(disk, dir, spool_log::main, true) {}
 
@@ -105,9 +112,9 @@ bool prepare_directory(const spool_options& options, spool_disk& disk) {
     make_directory(disk, dir);
     make_directory(disk, dir / "instances");
     if (::access((options.dir / "instances").c_str(), R_OK | W_OK | X_OK) != 0)
-        refuse(options.dir / "instances", errno);
+        refuse_path(options.dir / "instances", errno);
     struct statfs status {};
-    if (::statfs(options.dir.c_str(), &status) != 0) refuse(options.dir, errno);
+    if (::statfs(options.dir.c_str(), &status) != 0) refuse_path(options.dir, errno);
     const long type = static_cast<long>(status.f_type);
     if ((type == tmpfs_magic || type == ramfs_magic) && !options.allow_tmpfs)
         throw spool_error(
@@ -121,7 +128,7 @@ bool prepare_directory(const spool_options& options, spool_disk& disk) {
 
 own_instance claim_instance(const spool_options& options, spool_disk& disk) {
     std::vector<instance_entry> entries = list_instances(disk, options.dir);
-    for (const instance_entry& entry : entries) refuse_newer(entry);
+    for (const instance_entry& entry : entries) check_readable(entry);
     if (options.mode == spool_mode::backlog) return new_instance(options, disk);
     // The newest first: it is the one that the last process here wrote.
     std::reverse(entries.begin(), entries.end());
@@ -131,8 +138,8 @@ own_instance claim_instance(const spool_options& options, spool_disk& disk) {
     for (const instance_entry& entry : entries) {
         if (entry.mode.value_or(spool_mode::standalone) != spool_mode::standalone) continue;
         int error = 0;
-        auto lock = instance_lock::take(entry.dir, error);
-        if (error == EACCES || error == EPERM || error == EROFS) refuse(entry.dir / "lock", error);
+        auto lock = instance_lock::take(entry.dir, error, disk);
+        if (error != 0) refuse_path(entry.dir / "lock", error);
         if (!lock) continue;
         // Whoever made it may have gone down before it was synced.
         sync_entries(disk, options.dir / "instances");
@@ -157,7 +164,8 @@ std::vector<std::unique_ptr<adopted_instance>> adopt_instances(
             continue;
         }
         int error = 0;
-        auto lock = instance_lock::take(entry.dir, error);
+        auto lock = instance_lock::take(entry.dir, error, disk);
+        if (error != 0) refuse_path(entry.dir / "lock", error);
         if (!lock) continue;
         auto taken = std::make_unique<adopted_instance>(disk, entry.dir, std::move(*lock));
         taken->store.load(true);

@@ -38,6 +38,11 @@ std::vector<std::unique_ptr<adopted_instance>> adopt_instances(
     const spool_options&, spool_disk&, const own_instance&, held_store& held
 );
 
+// Throw spool_error: `path` cannot be used because of errno `code`, with the remedy; `path` was
+// written by a newer version.
+[[noreturn]] void refuse_path(const std::filesystem::path& path, int code);
+[[noreturn]] void refuse_newer(const std::filesystem::path& path);
+
 // As spool::open, on this disk.
 std::unique_ptr<spool> open_spool(const spool_options&, spool_disk&);
 

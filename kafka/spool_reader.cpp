@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 namespace headrace::kafka {
@@ -19,25 +20,35 @@ bool all_zero(const char* at, std::uint64_t size) {
 }  // namespace
 
 segment_reader::opened segment_reader::open(const std::filesystem::path& path) {
-    file_ = file_handle(disk_->open(path, O_RDONLY));
-    if (!file_) return opened::failed;
+    const int fd = disk_->open(path, O_RDONLY);
+    if (fd < 0) {
+        error_ = -fd;
+        return fd == -ELOOP || fd == -EINVAL ? opened::damaged : opened::failed;
+    }
+    file_ = file_handle(fd);
     const long size = disk_->size(file_.get());
-    if (size < 0) return opened::failed;
+    if (size < 0) {
+        error_ = static_cast<int>(-size);
+        return opened::failed;
+    }
     file_bytes_ = static_cast<std::uint64_t>(size);
     char block[spool_block];
     bool newer = false, found = false;
     for (std::uint64_t copy = 0; copy < 2 && !found; ++copy) {
         const long n = disk_->read_all(file_.get(), block, spool_block, copy * spool_block);
+        if (n < 0) error_ = static_cast<int>(-n);
         if (n != static_cast<long>(spool_block)) continue;
         const header_state state = decode_header(block, header_);
         newer = newer || state == header_state::newer;
         found = state == header_state::ok;
     }
+    if (!found && error_ != 0 && !newer) return opened::failed;
     if (!found) return newer ? opened::newer : opened::damaged;
+    error_ = 0;
     keys_ = keys_of(header_.salt);
-    if (disk_->read_all(file_.get(), block, spool_block, 2 * spool_block) ==
-        static_cast<long>(spool_block))
-        seal_ = decode_seal(block, header_.salt);
+    const long n = disk_->read_all(file_.get(), block, spool_block, 2 * spool_block);
+    if (n < 0) read_failed_ = true;
+    if (n == static_cast<long>(spool_block)) seal_ = decode_seal(block, header_.salt);
     if (seal_) set_end(seal_->end);
     position_ = spool_data_begin;
     expected_ = header_.first_sequence;
@@ -48,6 +59,11 @@ void segment_reader::set_end(std::uint64_t end) {
     end_ = std::max(end, spool_data_begin);
     end_known_ = true;
     finished_ = false;
+    // A file without preallocated space has grown since it was opened.
+    if (file_ && end_ > file_bytes_)
+        file_bytes_ = std::max(
+            file_bytes_, static_cast<std::uint64_t>(std::max(disk_->size(file_.get()), 0L))
+        );
 }
 
 void segment_reader::seek(std::uint64_t offset, std::uint64_t sequence) {
@@ -67,8 +83,9 @@ const char* segment_reader::fetch(std::uint64_t offset, std::uint64_t size) {
     const long n = disk_->read_all(file_.get(), buffer_.data(), want, offset);
     if (n < 0) {
         // A bad sector ahead must not hide the good bytes before it.
-        if (want == size) return nullptr;
-        const long exact = disk_->read_all(file_.get(), buffer_.data(), size, offset);
+        const long exact =
+            want == size ? n : disk_->read_all(file_.get(), buffer_.data(), size, offset);
+        if (exact < 0) read_failed_ = true;
         if (exact < 0 || static_cast<std::uint64_t>(exact) < size) return nullptr;
         buffer_begin_ = offset;
         buffer_size_ = size;
@@ -88,6 +105,7 @@ bool segment_reader::intact(
     if (head_at == nullptr) return false;
     const auto head = decode_record_head(head_at, offset, keys_);
     if (!head || head->sequence < expected_) return false;
+    if (head->sequence - header_.first_sequence > records_max(file_bytes_)) return false;
     const std::uint64_t size = spool_record_head + head->length;
     if (offset + size > stop) return false;
     const char* at = fetch(offset, size);

@@ -17,11 +17,15 @@ public:
 
     explicit segment_reader(spool_disk& disk) : disk_(&disk) {}
 
-    // `failed`: the file cannot be opened or read. `damaged`: neither copy of the header is whole.
+    // `failed`: the file cannot be opened or read, for now: error(). `damaged`: neither copy of the
+    // header is whole, or it is no regular file.
     opened open(const std::filesystem::path&);
     const segment_header& header() const { return header_; }
     const std::optional<segment_seal>& seal() const { return seal_; }
     std::uint64_t file_bytes() const { return file_bytes_; }
+    int error() const { return error_; }
+    // The disk refused to read something since open(): what was stepped over may be intact.
+    bool read_failed() const { return read_failed_; }
 
     // Where the records end for good, when that is known. Bytes behind it are never looked at;
     // bytes missing before it are damage.
@@ -63,6 +67,8 @@ private:
     bool end_known_ = false;
     bool live_ = false;
     bool finished_ = false;
+    bool read_failed_ = false;
+    int error_ = 0;
     std::uint64_t position_ = spool_data_begin;
     std::uint64_t expected_ = 0;
     std::uint64_t record_offset_ = 0;

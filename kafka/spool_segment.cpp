@@ -36,9 +36,14 @@ void look_into(spool_disk& disk, instance_entry& entry) {
     entry.created_ns = std::numeric_limits<std::int64_t>::max();
     for (const spool_log log : {spool_log::main, spool_log::dead}) {
         bool known = false;
-        for (const segment_file& file : list_segments(entry.dir, log)) {
+        int error = 0;
+        const std::vector<segment_file> files = list_segments(entry.dir, log, disk, &error);
+        if (error != ENOENT && error != 0) entry.error = error;
+        for (const segment_file& file : files) {
             segment_reader reader(disk);
             const auto state = reader.open(file.path);
+            if (state == segment_reader::opened::failed && reader.error() != ENOENT)
+                entry.error = reader.error();
             if (state == segment_reader::opened::newer) entry.newer_format = true;
             if (state != segment_reader::opened::ok || known) continue;
             known = true;
@@ -63,12 +68,15 @@ std::string segment_name(spool_log log, std::uint64_t number) {
     return std::string(prefix_of(log)) + digits + ".seg";
 }
 
-std::vector<segment_file> list_segments(const fs::path& instance, spool_log log) {
+std::vector<segment_file> list_segments(
+    const fs::path& instance, spool_log log, spool_disk& disk, int* error
+) {
     std::vector<segment_file> files;
-    std::error_code error;
-    for (fs::directory_iterator it(instance, error), end; !error && it != end; it.increment(error))
-        if (const auto number = number_of(it->path().filename().string(), log))
-            files.push_back({*number, it->path()});
+    std::vector<std::string> names;
+    const int result = disk.list(instance, names);
+    if (error != nullptr) *error = -result;
+    for (const std::string& name : names)
+        if (const auto number = number_of(name, log)) files.push_back({*number, instance / name});
     std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) {
         return a.number < b.number;
     });
@@ -77,14 +85,16 @@ std::vector<segment_file> list_segments(const fs::path& instance, spool_log log)
 
 std::vector<instance_entry> list_instances(spool_disk& disk, const fs::path& spool_dir) {
     std::vector<instance_entry> entries;
-    std::error_code error;
-    for (fs::directory_iterator it(spool_dir / "instances", error), end; !error && it != end;
-         it.increment(error)) {
+    const fs::path above = spool_dir / "instances";
+    std::vector<std::string> names;
+    if (const int e = disk.list(above, names); e < 0 && e != -ENOENT)
+        throw spool_error("spool: cannot read " + above.string() + ": " + os_error(e), 1);
+    for (const std::string& name : names) {
         instance_entry entry;
-        entry.id = it->path().filename().string();
-        entry.dir = it->path();
+        entry.id = name;
+        entry.dir = above / name;
         std::error_code ignored;
-        if (!from_hex(entry.id) || !it->is_directory(ignored)) continue;
+        if (!from_hex(entry.id) || !fs::is_directory(entry.dir, ignored)) continue;
         look_into(disk, entry);
         entries.push_back(std::move(entry));
     }
@@ -94,14 +104,17 @@ std::vector<instance_entry> list_instances(spool_disk& disk, const fs::path& spo
     return entries;
 }
 
-std::optional<instance_lock> instance_lock::take(const fs::path& instance, int& error) {
+std::optional<instance_lock> instance_lock::take(
+    const fs::path& instance, int& error, spool_disk& disk
+) {
     error = 0;
     const fs::path path = instance / "lock";
-    file_handle file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-    if (!file) {
-        if (errno != ENOENT) error = errno;
+    const int fd = disk.open(path, O_RDWR | O_CREAT);
+    if (fd < 0) {
+        if (fd != -ENOENT) error = -fd;
         return {};
     }
+    file_handle file(fd);
     if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK) error = errno;
         return {};
@@ -112,7 +125,7 @@ std::optional<instance_lock> instance_lock::take(const fs::path& instance, int& 
 }
 
 bool instance_lock::held(const fs::path& instance) {
-    const file_handle file(::open((instance / "lock").c_str(), O_RDONLY | O_CLOEXEC));
+    const file_handle file(real_disk().open(instance / "lock", O_RDONLY));
     return file && ::flock(file.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 

@@ -1,74 +1,122 @@
 #include "kafka/spool_store.hpp"
 
+#include "kafka/spool_instance.hpp"
+
 #include <fcntl.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 namespace headrace::kafka {
 
 using namespace spool_state;
+
+namespace {
+
+// Sequences left out behind a segment that could not be read: more than it can have.
+constexpr std::uint64_t unseen_records = std::uint64_t{1} << 32;
+
+}  // namespace
+
 log_store::log_store(spool_disk& disk, std::filesystem::path instance, spool_log log, bool shipping)
     : disk_(disk), dir_(std::move(instance)), log_(log), shipping_(shipping) {}
 
 void log_store::load(bool tidy) {
     const std::lock_guard lock(mutex_);
-    spool_checkpoint checkpoint;
-    if (log_ == spool_log::main) checkpoint = read_checkpoint(disk_, dir_);
-    next_number_ = std::max(next_number_, checkpoint.next_number);
-    next_sequence_ = std::max(next_sequence_, checkpoint.next_sequence);
-    const std::vector<segment_file> files = list_segments(dir_, log_);
+    if (log_ == spool_log::main) loaded_ = read_checkpoint(disk_, dir_);
+    next_number_ = std::max(next_number_, loaded_.next_number);
+    next_sequence_ = std::max(next_sequence_, loaded_.next_sequence);
+    int error = 0;
+    const std::vector<segment_file> files = list_segments(dir_, log_, disk_, &error);
+    if (error != 0 && error != ENOENT) refuse_path(dir_, error);
     // The header behind a segment knows where it ends, also when its last sync failed.
     std::uint64_t ends_number = 0, ends_at = 0;
+    bool newest_known = true;
     for (std::size_t i = files.size(); i-- > 0;) {
         std::optional<std::uint64_t> end;
         if (ends_number == files[i].number) end = ends_at;
-        load_segment(files[i], checkpoint, end, tidy);
-        if (segments_.empty() || segments_.front()->header.number != files[i].number) continue;
-        ends_number = segments_.front()->header.previous_number;
-        ends_at = segments_.front()->header.previous_end;
+        segment_reader reader(disk_);
+        auto made = std::make_unique<segment>();
+        const auto state = load_segment(files[i], end, tidy, reader, *made);
+        const bool ok = state == segment_reader::opened::ok;
+        if (segments_.empty()) newest_known = newest_known && ok && !made->incomplete;
+        if (state == segment_reader::opened::newer) refuse_newer(files[i].path);
+        if (state == segment_reader::opened::failed) note_unread(files[i], reader.error());
+        if (state == segment_reader::opened::damaged) lost_bytes_ += reader.file_bytes();
+        if (!ok) continue;
+        ends_number = made->header.previous_number;
+        ends_at = made->header.previous_end;
+        segments_.insert(segments_.begin(), std::move(made));
     }
     for (const auto& s : segments_) next_sequence_ = std::max(next_sequence_, s->next_sequence);
+    // No sequence of a record that was not seen may come twice.
+    if (!newest_known) next_sequence_ += unseen_records;
     if (!files.empty()) next_number_ = std::max(next_number_, files.back().number + 1);
 }
 
-void log_store::load_segment(
-    const segment_file& file,
-    const spool_checkpoint& checkpoint,
-    std::optional<std::uint64_t> end,
-    bool tidy
-) {
-    segment_reader reader(disk_);
-    const auto state = reader.open(file.path);
-    if (state == segment_reader::opened::newer)
-        throw spool_error(
-            "spool: " + file.path.string() +
-                " was written by a newer version of headrace and is left untouched; run that "
-                "version, or give this one another --spool-dir",
-            78
-        );
-    if (state != segment_reader::opened::ok) {
-        lost_bytes_ += reader.file_bytes();
-        return;
+void log_store::note_unread(const segment_file& file, int error) {
+    if (error == ENOENT) return;  // unlinked meanwhile
+    if (error == EACCES || error == EPERM) refuse_path(file.path, error);
+    unread_.push_back(file);
+}
+
+void log_store::look_again() {
+    for (std::size_t i = 0; i < unread_.size();) {
+        const segment_file file = unread_[i];
+        std::optional<std::uint64_t> end;
+        {
+            const std::lock_guard lock(mutex_);
+            for (const auto& s : segments_)
+                if (s->header.previous_number == file.number) end = s->header.previous_end;
+        }
+        segment_reader reader(disk_);
+        auto made = std::make_unique<segment>();
+        const auto state = load_segment(file, end, false, reader, *made);
+        if (state == segment_reader::opened::failed && reader.error() != ENOENT) {
+            ++i;
+            continue;
+        }
+        const std::lock_guard lock(mutex_);
+        unread_.erase(unread_.begin() + static_cast<std::ptrdiff_t>(i));
+        // Also one of a newer format: it is left untouched.
+        if (state != segment_reader::opened::ok) {
+            lost_bytes_ += reader.file_bytes();
+            continue;
+        }
+        const std::uint64_t first = made->header.first_sequence;
+        rewind_ = std::min(rewind_.value_or(first), first);
+        const auto place = std::find_if(segments_.begin(), segments_.end(), [&](const auto& s) {
+            return s->header.number > file.number;
+        });
+        segments_.insert(place, std::move(made));
     }
+}
+
+segment_reader::opened log_store::load_segment(
+    const segment_file& file,
+    std::optional<std::uint64_t> end,
+    bool tidy,
+    segment_reader& reader,
+    segment& s
+) const {
+    const auto state = reader.open(file.path);
+    if (state != segment_reader::opened::ok) return state;
     if (end) reader.set_end(*end);
-    auto made = std::make_unique<segment>();
-    segment& s = *made;
     s.path = file.path;
     s.header = reader.header();
     s.header.number = file.number;
     s.file_bytes = reader.file_bytes();
     s.next_sequence = s.watermark = s.header.first_sequence;
     std::uint64_t watermark = 0;
-    for (const auto& e : checkpoint.entries)
+    for (const auto& e : loaded_.entries)
         if (e.number == file.number && e.salt == s.header.salt) watermark = e.watermark;
     const auto& seal = reader.seal();
     const bool partly =
         watermark > s.header.first_sequence && (!seal || watermark < seal->next_sequence);
     const bool believable =
         seal && seal->next_sequence >= s.header.first_sequence &&
-        seal->next_sequence - s.header.first_sequence <= s.file_bytes / spool_record_head &&
-        !partly;
+        seal->next_sequence - s.header.first_sequence <= records_max(s.file_bytes) && !partly;
     if (believable) {
         s.next_sequence = seal->next_sequence;
         s.left = shipping_ ? s.records() : seal->records;
@@ -83,12 +131,12 @@ void log_store::load_segment(
         if (shipping_ && s.left > 0) s.states.resize(s.records());
     } else {
         walk(s, reader, watermark);
-        if (tidy && !seal) tidy_file(s, reader);
+        if (tidy && !seal && !s.incomplete) tidy_file(s, reader);
     }
-    segments_.insert(segments_.begin(), std::move(made));
+    return state;
 }
 
-void log_store::walk(segment& s, segment_reader& reader, std::uint64_t watermark) {
+void log_store::walk(segment& s, segment_reader& reader, std::uint64_t watermark) const {
     stored_record r;
     while (reader.next(r)) {
         note(s, {r.sequence, reader.record_offset(), r.stored_at_ns, r.kind == record_kind::event});
@@ -97,10 +145,13 @@ void log_store::walk(segment& s, segment_reader& reader, std::uint64_t watermark
     }
     s.end = s.visible_end = (reader.position() + spool_block - 1) / spool_block * spool_block;
     s.bad_bytes = reader.bad_bytes() + reader.tail_bytes();
+    s.incomplete = reader.read_failed();
+    // Where the last record ends is not known then, and nobody may be told so.
+    if (s.incomplete && !reader.has_end()) s.end = s.visible_end = s.file_bytes;
 }
 
 // Ends the file behind what was written and seals it, so that the next start need not read it.
-void log_store::tidy_file(segment& s, segment_reader& reader) {
+void log_store::tidy_file(segment& s, segment_reader& reader) const {
     const file_handle file(disk_.open(s.path, O_RDWR));
     if (!file) return;
     const std::uint64_t used = std::max(s.end, reader.position() + reader.tail_bytes());
@@ -119,7 +170,7 @@ void log_store::tidy_file(segment& s, segment_reader& reader) {
 }
 
 // Appends one record to the segment's books.
-void log_store::note(segment& s, const record_note& n) {
+void log_store::note(segment& s, const record_note& n) const {
     const std::uint64_t index = n.sequence - s.header.first_sequence;
     if (s.oldest_ns == 0) s.oldest_ns = n.stored_at_ns;
     s.newest_ns = std::max(s.newest_ns, n.stored_at_ns);
@@ -211,6 +262,11 @@ int log_store::checkpoint() {
         for (const auto& s : segments_)
             if (s->watermark > s->header.first_sequence)
                 c.entries.push_back({s->header.number, s->header.salt, s->watermark});
+        for (const auto& e : loaded_.entries)
+            if (std::any_of(unread_.begin(), unread_.end(), [&](const segment_file& f) {
+                    return f.number == e.number;
+                }))
+                c.entries.push_back(e);
     }
     const int result = write_checkpoint(disk_, dir_, c);
     if (result < 0) {
@@ -223,7 +279,7 @@ int log_store::checkpoint() {
 void log_store::drop_shipped() {
     const std::lock_guard lock(mutex_);
     std::erase_if(segments_, [this](const auto& s) {
-        if (s->active || s->left != 0 || s->visible_end != s->end) return false;
+        if (s->active || s->incomplete || s->left != 0 || s->visible_end != s->end) return false;
         if (s->bad_bytes == 0) return disk_.unlink(s->path) >= 0;
         auto bad = s->path;
         bad.replace_extension(".bad");
@@ -234,7 +290,8 @@ void log_store::drop_shipped() {
 void log_store::drop_older(std::int64_t newest_ns) {
     const std::lock_guard lock(mutex_);
     std::erase_if(segments_, [&](const auto& s) {
-        return !s->active && s->newest_ns < newest_ns && disk_.unlink(s->path) >= 0;
+        return !s->active && !s->incomplete && s->newest_ns < newest_ns &&
+               disk_.unlink(s->path) >= 0;
     });
 }
 
@@ -248,6 +305,7 @@ log_figures log_store::figures() const {
     const std::lock_guard lock(mutex_);
     log_figures f;
     f.segments = segments_.size();
+    f.unread = unread_.size();
     f.bytes = f.allocated = f.bad_bytes = lost_bytes_;
     for (const auto& s : segments_) {
         f.allocated += s->file_bytes;
@@ -271,6 +329,7 @@ void log_figures::add(const log_figures& other) {
     bytes += other.bytes;
     allocated += other.allocated;
     bad_bytes += other.bad_bytes;
+    unread += other.unread;
     if (other.oldest_ns != 0 && (oldest_ns == 0 || other.oldest_ns < oldest_ns))
         oldest_ns = other.oldest_ns;
 }
@@ -298,7 +357,7 @@ std::uint64_t log_store::shipped_total() const {
 
 bool log_store::nothing_left() const {
     const std::lock_guard lock(mutex_);
-    return segments_.empty() && lost_bytes_ == 0;
+    return segments_.empty() && unread_.empty() && lost_bytes_ == 0;
 }
 
 }  // namespace headrace::kafka

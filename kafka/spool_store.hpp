@@ -20,7 +20,7 @@ namespace headrace::kafka {
 namespace spool_state {
 constexpr std::uint8_t waiting = 0, handed = 1, done = 2, held_back = 3, state_bits = 3;
 constexpr std::uint8_t is_event = 4;
-constexpr std::uint8_t is_parked = 8;  // of a handed one
+constexpr std::uint8_t is_parked = 8;     // of a handed one
 constexpr std::uint64_t mark_every = 64;  // records between two remembered offsets
 }  // namespace spool_state
 
@@ -39,6 +39,7 @@ struct log_figures {
     std::uint64_t bytes = 0;      // of files, without what is only preallocated
     std::uint64_t allocated = 0;  // with it
     std::uint64_t bad_bytes = 0;
+    std::uint64_t unread = 0;    // segments that cannot be read for now; not in the other numbers
     std::int64_t oldest_ns = 0;  // of records not shipped, up to 64 records early; 0: none
     void add(const log_figures&);
 };
@@ -59,8 +60,11 @@ public:
     log_store(spool_disk&, std::filesystem::path instance, spool_log, bool shipping);
 
     // Reads checkpoint, heads and what has no seal. `tidy` (the caller holds the lock): unused
-    // preallocated space is given back. Throws spool_error (78) for a newer format.
+    // preallocated space is given back. Throws spool_error (78) for a newer format and for files
+    // of somebody else. Segments that cannot be read for another reason stay for look_again().
     void load(bool tidy);
+    // Spool thread: takes in what load() could not read, if that works now.
+    void look_again();
 
     // Where a writer goes on: numbers and sequences never come twice.
     std::uint64_t next_number() const;
@@ -115,26 +119,29 @@ private:
         std::uint64_t watermark = 0;
         std::int64_t oldest_ns = 0, newest_ns = 0;
         bool active = false;
-        bool parked = false;  // some states have is_parked
+        bool incomplete = false;  // it may have records that the disk did not let us see: it stays
+        bool parked = false;      // some states have is_parked
         std::vector<std::uint8_t> states;
         std::vector<mark> marks;  // of every 64th record
         std::uint64_t records() const { return next_sequence - header.first_sequence; }
     };
 
-    void load_segment(
-        const segment_file&, const spool_checkpoint&, std::optional<std::uint64_t> end, bool tidy
-    );
-    void walk(segment&, segment_reader&, std::uint64_t watermark);
-    void tidy_file(segment&, segment_reader&);
-    void note(segment&, const record_note&);
+    segment_reader::opened
+    load_segment(const segment_file&, std::optional<std::uint64_t> end, bool tidy, segment_reader&, segment&)
+        const;
+    void note_unread(const segment_file&, int error);
+    void walk(segment&, segment_reader&, std::uint64_t watermark) const;
+    void tidy_file(segment&, segment_reader&) const;
+    void note(segment&, const record_note&) const;
     segment* find(std::uint64_t sequence);
     bool set_state(std::uint64_t sequence, std::uint8_t from_mask, std::uint8_t to);
     void set_gone(segment&, std::uint64_t begin, std::uint64_t end);
-    void finish_record(segment&, std::uint64_t index);
+    static void finish_record(segment&, std::uint64_t index);
     bool position_cursor();
-    bool open_cursor(segment&, std::uint64_t sequence);
+    segment_reader::opened open_cursor(segment&, std::uint64_t sequence);
     bool cursor_at_end();
     void rewind_to(std::uint64_t sequence);
+    void rewind_to_later();
 
     spool_disk& disk_;
     const std::filesystem::path dir_;
@@ -144,7 +151,9 @@ private:
     mutable std::mutex mutex_;
     std::vector<std::unique_ptr<segment>> segments_;  // ascending
     std::uint64_t next_number_ = 1, next_sequence_ = 1;
-    std::uint64_t lost_bytes_ = 0;  // files whose header is damaged
+    std::uint64_t lost_bytes_ = 0;      // files whose header is damaged
+    std::vector<segment_file> unread_;  // changed by load() and look_again()
+    spool_checkpoint loaded_;           // as load() found it
     std::uint64_t shipped_total_ = 0;
     bool dirty_ = false;
 

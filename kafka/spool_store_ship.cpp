@@ -2,6 +2,7 @@
 #include "kafka/spool_store.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 namespace headrace::kafka {
@@ -33,7 +34,6 @@ void log_store::finish_record(segment& s, std::uint64_t index) {
     while (s.watermark < s.next_sequence &&
            (s.states[s.watermark - s.header.first_sequence] & state_bits) == done)
         ++s.watermark;
-    dirty_ = true;
 }
 
 bool log_store::set_state(std::uint64_t sequence, std::uint8_t from_mask, std::uint8_t to) {
@@ -41,19 +41,26 @@ bool log_store::set_state(std::uint64_t sequence, std::uint8_t from_mask, std::u
     if (s == nullptr) return false;
     std::uint8_t& state = s->states[sequence - s->header.first_sequence];
     if ((from_mask & mask(state & state_bits)) == 0) return false;
-    if (to == done)
+    if (to == done) {
         finish_record(*s, sequence - s->header.first_sequence);
-    else
+        dirty_ = true;
+    } else {
         state = static_cast<std::uint8_t>((state & ~state_bits) | to);
+    }
     return true;
 }
 
-// Records that cannot be read any more must not keep their segment for ever.
+// Records that cannot be read any more must not keep their segment for ever. Not so after a read
+// error: they may be there at the next start. Damage is noted first, for whoever drops the segment.
 void log_store::set_gone(segment& s, std::uint64_t begin, std::uint64_t end) {
+    s.bad_bytes = std::max(s.bad_bytes, cursor_->bad_bytes());
+    if (cursor_->read_failed()) return;
     for (std::uint64_t sequence = begin; sequence < end; ++sequence) {
         const std::uint64_t index = sequence - s.header.first_sequence;
         if (index >= s.states.size()) break;
-        if ((s.states[index] & state_bits) == waiting) finish_record(s, index);
+        if ((s.states[index] & state_bits) != waiting) continue;
+        finish_record(s, index);
+        dirty_ = true;
     }
 }
 
@@ -106,10 +113,18 @@ void log_store::rewind_to(std::uint64_t sequence) {
     if (sequence < cursor_sequence_) rewind_ = std::min(rewind_.value_or(sequence), sequence);
 }
 
-bool log_store::open_cursor(segment& s, std::uint64_t sequence) {
+void log_store::rewind_to_later() {
+    const std::uint64_t sequence = *std::exchange(rewind_later_, {});
+    rewind_ = std::min(rewind_.value_or(sequence), sequence);
+}
+
+segment_reader::opened log_store::open_cursor(segment& s, std::uint64_t sequence) {
     auto reader = std::make_unique<segment_reader>(disk_);
     cursor_number_ = s.header.number;
-    if (reader->open(s.path) != segment_reader::opened::ok) return false;
+    const auto state = reader->open(s.path);
+    if (state == segment_reader::opened::failed && reader->error() == ENOENT)
+        return segment_reader::opened::damaged;
+    if (state != segment_reader::opened::ok) return state;
     reader->set_end(s.visible_end);
     cursor_sequence_ = s.header.first_sequence;
     std::uint64_t at = (std::max(sequence, cursor_sequence_) - cursor_sequence_) / mark_every + 1;
@@ -120,15 +135,20 @@ bool log_store::open_cursor(segment& s, std::uint64_t sequence) {
         break;
     }
     cursor_ = std::move(reader);
-    return true;
+    return state;
 }
 
-// Puts the cursor on a segment that may have something for next(). False: there is none.
+// Puts the cursor on a segment that may have something for next(). False: there is none, or it
+// cannot be opened for now.
 bool log_store::position_cursor() {
     if (rewind_) {
         const std::uint64_t sequence = *std::exchange(rewind_, {});
         cursor_.reset();
-        if (segment* s = find(sequence)) open_cursor(*s, sequence);
+        segment* s = find(sequence);
+        if (s != nullptr && open_cursor(*s, sequence) == segment_reader::opened::failed) {
+            rewind_ = sequence;
+            return false;
+        }
     }
     for (auto& s : segments_) {
         if (s->header.number < cursor_number_) continue;
@@ -138,7 +158,9 @@ bool log_store::position_cursor() {
         }
         cursor_.reset();
         if (s->left == 0 && !s->active) continue;
-        if (open_cursor(*s, 0)) return true;
+        const auto state = open_cursor(*s, 0);
+        if (state == segment_reader::opened::ok) return true;
+        if (state == segment_reader::opened::failed) return false;
         ++cursor_number_;
     }
     cursor_.reset();
@@ -151,7 +173,6 @@ bool log_store::cursor_at_end() {
         if (s->header.number != cursor_number_) continue;
         if (s->active || s->visible_end != s->end) return true;
         if (cursor_->position() < s->visible_end) return false;
-        s->bad_bytes = std::max(s->bad_bytes, cursor_->bad_bytes());
         set_gone(*s, cursor_sequence_, s->next_sequence);
     }
     cursor_.reset();
@@ -165,7 +186,7 @@ bool log_store::next(stored_record& out) {
             const std::lock_guard lock(mutex_);
             if (!position_cursor()) {
                 if (!rewind_later_) return false;
-                rewind_ = std::exchange(rewind_later_, {});
+                rewind_to_later();
                 continue;
             }
         }
@@ -174,7 +195,7 @@ bool log_store::next(stored_record& out) {
         if (!read) {
             if (!cursor_at_end()) continue;
             if (!rewind_later_) return false;
-            rewind_ = std::exchange(rewind_later_, {});
+            rewind_to_later();
             continue;
         }
         segment* s = find(out.sequence);

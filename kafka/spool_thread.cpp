@@ -180,6 +180,8 @@ void disk_spool::note_state() {
 }
 
 void disk_spool::tick() {
+    main_store_.look_again();
+    dead_store_.look_again();
     main_store_.drop_shipped();
     dead_store_.drop_shipped();
     dead_store_.drop_older(
@@ -188,6 +190,7 @@ void disk_spool::tick() {
     main_store_.checkpoint();
     for (const auto& a : adopted_) {
         if (a->gone) continue;
+        a->store.look_again();
         a->store.drop_shipped();
         a->store.checkpoint();
         if (!a->store.nothing_left()) continue;
