@@ -31,6 +31,8 @@ std::string_view label(drop_cause cause) {
             return "performance_event";
         case drop_cause::dead_letter_cap:
             return "dead_letter_cap";
+        case drop_cause::dead_letter_refused:
+            return "dead_letter_refused";
         case drop_cause::black_hole:
             return "black_hole";
         case drop_cause::count_:

@@ -31,7 +31,14 @@ struct lanes {
 lanes intern_lanes(kafka::topic_table&, const config::topic_settings&);
 
 // Events dropped with a 200 on purpose, by cause (D19 `dropped(reason)`).
-enum class drop_cause : std::uint8_t { performance_event, dead_letter_cap, black_hole, count_ };
+// dead_letter_refused: Kafka took neither the record nor its dead letter.
+enum class drop_cause : std::uint8_t {
+    performance_event,
+    dead_letter_cap,
+    dead_letter_refused,
+    black_hole,
+    count_
+};
 std::string_view label(drop_cause);
 
 // Counts of one request, in client events. received = to_write + dropped + refused + dead_lettered

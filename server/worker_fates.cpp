@@ -1,4 +1,5 @@
 // What the sink decided about a request's records: counting (D19) and answering.
+#include <algorithm>
 #include <ctime>
 
 #include "server/session.hpp"
@@ -24,6 +25,25 @@ bool too_large(const kafka::record& r) {
     return r.kind == kafka::record_kind::event && r.outcome == kafka::fate::too_large;
 }
 
+// The event at `i` was written, the second record of its heatmap split was not.
+bool halved(const std::vector<kafka::record>& records, std::size_t i) {
+    if (records[i].kind != kafka::record_kind::event || too_large(records[i])) return false;
+    return i + 1 < records.size() && records[i + 1].kind == kafka::record_kind::companion &&
+           records[i + 1].outcome == kafka::fate::too_large;
+}
+
+// Events of which a dead letter was refused; those of one event follow each other.
+std::uint32_t letters_refused(const std::vector<kafka::record>& records) {
+    std::uint32_t n = 0;
+    const kafka::record* last = nullptr;
+    for (const kafka::record& r : records) {
+        if (r.kind != kafka::record_kind::dead_letter || r.outcome != kafka::fate::too_large) continue;
+        if (last == nullptr || last->event_index != r.event_index) ++n;
+        last = &r;
+    }
+    return n;
+}
+
 // The envelope's third member; quotes in the first two are escaped, so this is its only place.
 std::string_view ip_in(std::string_view value) {
     constexpr std::string_view name = ",\"ip\":\"";
@@ -43,7 +63,7 @@ void list_too_large(std::string& body, const kafka::batch& b) {
         entries += ingest::describe(reason::event_too_big).label;
         entries += "\"}";
     }
-    if (body.empty()) return;   // 204
+    if (body.empty() || entries.empty()) return;   // 204; halves of events only
     const std::size_t list_end = body.rfind(']');
     if (list_end == std::string::npos)
         body.insert(body.size() - 1, ",\"rejected\":[" + entries + "]");
@@ -57,46 +77,55 @@ ingest::reply unavailable_reply() { return plain(reason::unavailable, {}); }
 
 void worker::land(flight* f) {
     bool failed = false;
-    std::uint32_t large = 0, events = 0;
-    for (const kafka::record& r : f->batch.records) {
-        failed = failed || r.outcome == kafka::fate::failed || r.outcome == kafka::fate::pending;
-        events += r.kind == kafka::record_kind::event ? 1 : 0;
-        large += too_large(r) ? 1 : 0;
+    std::uint32_t large = 0, halves = 0, events = 0;
+    const auto& records = f->batch.records;
+    for (std::size_t i = 0; i < records.size(); ++i) {
+        const kafka::fate outcome = records[i].outcome;
+        failed = failed || outcome == kafka::fate::failed || outcome == kafka::fate::pending;
+        events += records[i].kind == kafka::record_kind::event ? 1 : 0;
+        large += too_large(records[i]) ? 1 : 0;
+        halves += halved(records, i) ? 1 : 0;
     }
     const bool strict = settings().ingest.mode == config::ingest_mode::strict;
-    const bool all = strict || large == events;
-    count_fates(*f, failed ? fates::undecided : large != 0 && !all ? fates::some_too_large : fates::good);
+    const bool all = large != 0 && (strict || large == events);
+    const bool some = large + halves != 0 && !all;
+    count_fates(*f, failed ? fates::undecided : some ? fates::some_too_large : fates::good);
     unanswered_.fetch_sub(1, std::memory_order_relaxed);
     session_ptr s = std::move(f->requester);
     f->requester = nullptr;
     // A refusal stands, whatever became of its dead letters.
     if (f->result.refused) return s->answer(f->result.answer, f->result);
     if (failed) return s->answer(unavailable_reply(), f->result);
-    if (large == 0) return s->answer(f->result.answer, f->result);
-    if (strict) return s->answer(plain(reason::event_too_big, "the broker refused the record"), f->result);
-    refuse_too_large(*f, std::move(s), large, all);
+    if (large + halves == 0) return s->answer(f->result.answer, f->result);
+    if (strict && large != 0) return s->answer(plain(reason::event_too_big, "the broker refused the record"), f->result);
+    refuse_too_large(*f, std::move(s), large + halves, all);
 }
 
 // The broker refused records that our own limit let pass: each becomes a dead letter, in a second
-// round trip to the sink, and the answer tells (D6).
+// round trip to the sink, and the answer tells (D6). Not of a half of an event, whose other half is
+// written; the event counts as a dead letter then. `count`: events concerned.
 void worker::refuse_too_large(flight& f, session_ptr s, std::uint32_t count, bool all) {
     flight* const g = take_flight();
     ingest::request where;
     where.path = s->waiting_path();
     where.request_id = s->waiting_id();
     where.now = static_cast<ingest::wall_ns>(std::time(nullptr)) * 1'000'000'000;
-    std::uint32_t letters = 0;
+    std::uint32_t capped = 0;
+    const kafka::record* last_capped = nullptr;
     for (const kafka::record& r : f.batch.records) {
-        if (!too_large(r)) continue;
+        if (r.outcome != kafka::fate::too_large || r.kind == kafka::record_kind::dead_letter) continue;
         where.ip = ip_in(r.value);
-        if (pipeline_.letter_for(r, where, g->batch)) ++letters;
+        if (pipeline_.letter_for(r, where, g->batch)) continue;
+        if (last_capped == nullptr || last_capped->event_index != r.event_index) ++capped;
+        last_capped = &r;
     }
+    const std::uint32_t letters = count - capped;
     g->result.refused = all;
     g->result.answer = all ? plain(reason::event_too_big, "the broker refused the record") : f.result.answer;
     if (!all) {
         list_too_large(g->result.answer.body, f.batch);
         g->result.counts.dead_lettered = letters;
-        metrics_.dropped[index(ingest::drop_cause::dead_letter_cap)] += count - letters;
+        metrics_.dropped[index(ingest::drop_cause::dead_letter_cap)] += capped;
     }
     g->started = f.started;
     g->requester = s;
@@ -118,9 +147,13 @@ void worker::count_fates(flight& f, fates outcome) {
         metrics_.refused[index(reason::unavailable)] += counts.to_write + counts.dead_lettered;
         return;
     }
-    metrics_.dead_lettered += counts.dead_lettered;
-    for (const kafka::record& r : f.batch.records) {
+    const std::uint32_t gone = std::min(letters_refused(f.batch.records), counts.dead_lettered);
+    metrics_.dead_lettered += counts.dead_lettered - gone;
+    metrics_.dropped[index(ingest::drop_cause::dead_letter_refused)] += gone;
+    for (std::size_t i = 0; i < f.batch.records.size(); ++i) {
+        const kafka::record& r = f.batch.records[i];
         if (r.kind != kafka::record_kind::event) continue;
+        if (outcome == fates::some_too_large && halved(f.batch.records, i)) continue;
         if (r.outcome == kafka::fate::acked) ++metrics_.acked;
         if (r.outcome == kafka::fate::stored) ++metrics_.spooled;
         // Those of a request with better events are counted as dead letters in a second round.
