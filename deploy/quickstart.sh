@@ -62,7 +62,7 @@ cannot_install() {
     say "  docker build -t headrace ."
     say "  docker run --rm -p 3000:3000 -v headrace:/var/lib/headrace headrace"
     say
-    say "and in a second shell: curl -d '{\"api_key\":\"phc_test\",\"event\":\"hello\",\"distinct_id\":\"me\"}' http://127.0.0.1:3000/i/v0/e/"
+    say "and in a second shell: curl -H 'content-type: application/json' -d '{\"api_key\":\"phc_test\",\"event\":\"hello\",\"distinct_id\":\"me\"}' http://127.0.0.1:3000/i/v0/e/"
     exit 2
 }
 

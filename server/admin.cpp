@@ -124,6 +124,8 @@ struct admin_server::impl {
                 const bool local = !peer || is_loopback(*peer);
                 generic_socket socket(context, asio::generic::stream_protocol(address.ss_family, 0), fd);
                 asio::co_spawn(context, serve(stream(std::move(socket)), local), asio::detached);
+            } else if (errno == EMFILE || errno == ENFILE) {
+                std::this_thread::sleep_for(std::chrono::milliseconds(100));   // not a busy loop
             }
             accept_from(i);
         });
@@ -157,7 +159,7 @@ struct admin_server::impl {
                 if (!answer.keep_alive()) break;
             }
             peer.socket().shutdown(generic_socket::shutdown_send);
-        } catch (const boost::system::system_error&) {
+        } catch (const std::exception&) {
             // The peer went away or spoke something else: nothing to tell anybody.
         }
     }

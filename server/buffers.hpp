@@ -6,6 +6,7 @@
 #include <bit>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -41,7 +42,11 @@ public:
             out.data = std::move(free_[c].back());
             free_[c].pop_back();
         } else {
-            out.data.reset(new char[capacity + ingest::json_padding]);
+            out.data.reset(new (std::nothrow) char[capacity + ingest::json_padding]);
+            if (!out.data) {
+                lease_.give(capacity);
+                return {};
+            }
             std::memset(out.data.get() + capacity, 0, ingest::json_padding);
         }
         return out;

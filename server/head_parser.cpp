@@ -18,6 +18,11 @@ constexpr std::size_t chunk_extension_max = 1024;
 
 std::string_view view(boost::beast::string_view text) { return {text.data(), text.size()}; }
 
+// Of a field that comes twice the first one counts.
+void first(std::string_view& known, std::string_view value) {
+    if (known.empty()) known = value;
+}
+
 std::ptrdiff_t line_ends(const char* from, const char* to) { return std::count(from, to, '\n'); }
 
 }  // namespace
@@ -137,11 +142,11 @@ void head_parser::collect(
             if (++encodings_ > 1 || !iequals(value, "chunked"))
                 return refuse(ec, 400, "Transfer-Encoding must be chunked and nothing else");
             return;
-        case http::field::content_type: head_.content_type = value; return;
-        case http::field::content_encoding: head_.content_encoding = value; return;
-        case http::field::user_agent: head_.user_agent = value; return;
-        case http::field::origin: head_.origin = value; return;
-        case http::field::access_control_request_headers: head_.request_headers = value; return;
+        case http::field::content_type: first(head_.content_type, value); return;
+        case http::field::content_encoding: first(head_.content_encoding, value); return;
+        case http::field::user_agent: first(head_.user_agent, value); return;
+        case http::field::origin: first(head_.origin, value); return;
+        case http::field::access_control_request_headers: first(head_.request_headers, value); return;
         case http::field::expect:
             if (iequals(value, "100-continue"))
                 head_.expect_continue = true;
@@ -159,25 +164,25 @@ void head_parser::collect_ip(std::string_view name, std::string_view value) {
     switch (name.size()) {
         case 9:
             if (is("forwarded")) ip.forwarded.add(value);
-            if (is("x-real-ip")) ip.x_real_ip = value;
+            if (is("x-real-ip")) first(ip.x_real_ip, value);
             return;
         case 12:
-            if (is("x-request-id")) head_.request_id = value;
+            if (is("x-request-id")) first(head_.request_id, value);
             return;
         case 13:
-            if (is("fly-client-ip")) ip.fly_client_ip = value;
+            if (is("fly-client-ip")) first(ip.fly_client_ip, value);
             return;
         case 14:
-            if (is("true-client-ip")) ip.true_client_ip = value;
+            if (is("true-client-ip")) first(ip.true_client_ip, value);
             return;
         case 15:
             if (is("x-forwarded-for")) ip.x_forwarded_for.add(value);
             return;
         case 16:
-            if (is("cf-connecting-ip")) ip.cf_connecting_ip = value;
+            if (is("cf-connecting-ip")) first(ip.cf_connecting_ip, value);
             return;
         case 25:
-            if (is("cloudfront-viewer-address")) ip.cloudfront_viewer_address = value;
+            if (is("cloudfront-viewer-address")) first(ip.cloudfront_viewer_address, value);
             return;
         default: return;
     }

@@ -42,8 +42,8 @@ constexpr std::array<double, 8> payload_bounds = {
     1e3, 5e3, 1e4, 5e4, 1e5, 1e6, 1e7, 2e7};
 
 constexpr std::array<std::string_view, 5> method_labels = {"GET", "POST", "HEAD", "OPTIONS", "other"};
-constexpr std::array<std::uint16_t, 14> status_labels = {
-    200, 204, 400, 401, 403, 404, 405, 408, 413, 414, 417, 431, 500, 503};
+constexpr std::array<std::uint16_t, 15> status_labels = {
+    200, 204, 400, 401, 403, 404, 405, 408, 413, 414, 417, 431, 500, 503, 505};
 
 std::size_t status_index(unsigned status);
 

@@ -17,13 +17,6 @@ namespace headrace::server {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-namespace {
-
-constexpr std::size_t first_body_step = 256 * 1024;   // reserved before a large body shows up
-constexpr std::size_t chunk_buffer = 16 * 1024;       // window over a chunked body
-
-}  // namespace
-
 session::session(server::worker& w, worker::connection c)
     : worker_(w),
       socket_(w.context(), asio::generic::stream_protocol(c.tcp ? AF_INET6 : AF_UNIX, 0), c.descriptor),
@@ -51,6 +44,8 @@ void session::start() {
 void session::next_request() {
     state_ = state::idle;
     head_size_ = 0;
+    route_ = {};
+    route_after_discard_ = false;
     first_byte_seen_ = false;
     request_id_size_ = 0;
     keep_alive_ = true;
@@ -140,6 +135,7 @@ void session::on_proxy_bytes() {
 void session::on_head_bytes() {
     if (!first_byte_seen_) {
         first_byte_seen_ = true;
+        started_ = steady::now();
         state_ = state::head;
         worker_.wait(*this, wait_kind::head);
     }
@@ -171,7 +167,7 @@ void session::on_body_bytes() {
         return on_body(in_.data.get() + head_size_, body_expected_);
     }
     if (body_.size < body_expected_) {
-        if (body_.room() == 0 && !grow_body(body_expected_))
+        if (body_.room() == 0 && !grow_body(body_.size + 1, body_expected_))
             return refuse_body(ingest::reason::no_memory, false);
         worker_.wait(*this, wait_kind::body);
         return read_more();
@@ -179,9 +175,10 @@ void session::on_body_bytes() {
     on_body(body_.data.get(), body_expected_);
 }
 
-// Doubles the body buffer, up to what the body needs: a client must send bytes to be given memory.
-bool session::grow_body(std::size_t needed) {
-    return worker_.buffers().grow(body_, std::min(std::max(body_.capacity * 2, first_body_step), std::max(needed, body_.size + 1)));
+// Room for `least` bytes now: doubling, up to the `most` that the body needs, because a client must
+// send bytes to be given memory.
+bool session::grow_body(std::size_t least, std::size_t most) {
+    return worker_.buffers().grow(body_, std::max(least, std::min(body_.capacity * 2, most)));
 }
 
 // limits.body, and a quarter of the memory budget at most (design.md section 4).
@@ -200,7 +197,7 @@ bool session::add_chunk(void* self, const char* data, std::size_t size) {
         s.discarded_ += size;
         return true;
     }
-    if (s.body_.room() < size && !s.grow_body(s.body_.size + size)) {
+    if (s.body_.room() < size && !s.grow_body(s.body_.size + size, s.body_limit())) {
         s.refuse_body(ingest::reason::no_memory, true);
         s.discarded_ += size;
         return true;
@@ -256,6 +253,11 @@ void session::on_discard_bytes() {
     }
     ++worker_.metrics().drained_bodies;
     consume(std::exchange(head_size_, 0));
+    answer_discarded();
+}
+
+void session::answer_discarded() {
+    if (route_after_discard_) return answer_status_route();
     reply(pending_);
 }
 
@@ -337,7 +339,7 @@ void session::on_late(wait_kind kind) {
             return fail(408, ingest::describe(ingest::reason::body_timeout).text);
         case wait_kind::discard:
             keep_alive_ = false;
-            return reply(pending_);
+            return answer_discarded();
         case wait_kind::idle:
         case wait_kind::linger:
         case wait_kind::write:

@@ -76,7 +76,8 @@ private:
     void linger();
     void consume(std::size_t n);
     void cut(std::size_t at, std::size_t n);
-    bool grow_body(std::size_t needed);
+    bool grow_body(std::size_t least, std::size_t most);
+    void answer_discarded();
     std::uint64_t body_limit() const;
     static bool add_chunk(void* self, const char* data, std::size_t size);
 
@@ -116,6 +117,7 @@ private:
     bool http10_ = false;
     bool head_only_ = false;
     bool first_byte_seen_ = false;
+    bool route_after_discard_ = false;     // the body is of no use to the route: read away, then answered
     char request_id_[64];
     std::size_t request_id_size_ = 0;
 };

@@ -8,6 +8,7 @@
 #include <new>
 #include <utility>
 
+#include "ingest/decode.hpp"
 #include "server/session.hpp"
 
 namespace headrace::server {
@@ -19,7 +20,9 @@ namespace {
 
 constexpr std::string_view text_plain = "text/plain; charset=utf-8";
 constexpr std::string_view json_type = "application/json";
-constexpr std::size_t chunk_window = 16 * 1024;
+constexpr std::size_t chunk_window = 16 * 1024;        // over a chunked body
+constexpr std::size_t first_body_step = 128 * 1024;    // given for a Content-Length alone
+constexpr std::size_t useless_body_max = 64 * 1024;    // read away to keep a connection
 
 constexpr std::size_t index(auto e) { return static_cast<std::size_t>(e); }
 
@@ -29,6 +32,11 @@ ingest::wall_ns wall_now() {
     return static_cast<ingest::wall_ns>(ts.tv_sec) * 1'000'000'000 + ts.tv_nsec;
 }
 
+std::string_view query_of(std::string_view target) {
+    const std::size_t question = target.find('?');
+    return question == std::string_view::npos ? std::string_view{} : target.substr(question + 1);
+}
+
 ingest::reply refusal(reason why, std::string detail) {
     ingest::reply r;
     r.status = ingest::describe(why).status;
@@ -36,6 +44,19 @@ ingest::reply refusal(reason why, std::string detail) {
     r.retry_after = r.status == 503;
     r.body = ingest::reject{why, std::move(detail)}.text();
     return r;
+}
+
+// D9: an answer says how many events were dropped on purpose, and why.
+std::string dropped_header(const ingest::outcome& result) {
+    std::string causes;
+    for (std::size_t i = 0; i < result.counts.dropped.size(); ++i) {
+        const std::uint32_t n = result.counts.dropped[i];
+        if (n == 0) continue;
+        const auto cause = ingest::label(static_cast<ingest::drop_cause>(i));
+        causes += fmt::format("{}{};n={}", causes.empty() ? "" : ", ", cause, n);
+    }
+    if (causes.empty()) return {};
+    return "x-headrace-dropped: " + causes + "\r\naccess-control-expose-headers: x-headrace-dropped\r\n";
 }
 
 }  // namespace
@@ -81,10 +102,15 @@ void session::on_head() {
     const bool reads = head.method == http::verb::get || head.method == http::verb::head;
     const bool capture_method = reads || head.method == http::verb::post;
     if (head.method == http::verb::options || route_.endpoint != endpoint::capture || !capture_method) {
-        // A body here could be read as a next request by somebody else: answer and close.
-        if (has_body) keep_alive_ = false;
         if (head.method != http::verb::options && route_.endpoint != endpoint::capture && reads && has_body)
             return fail(400, "a body is not expected here");
+        route_after_discard_ = true;
+        if (has_body && !head.chunked && !head.expect_continue && body_expected_ <= useless_body_max) {
+            state_ = state::discard;
+            worker_.wait(*this, wait_kind::discard);
+            return on_discard_bytes();
+        }
+        if (has_body) keep_alive_ = false;   // what follows cannot be told from the body
         if (!has_body) consume(std::exchange(head_size_, 0));
         return answer_status_route();
     }
@@ -98,6 +124,14 @@ bool session::begin_body() {
     const request_head& head = parser_->head();
     const auto& limits = worker_.settings().limits;
     if (body_expected_ > limits.body) {
+        // The query comes first in the order of checks (http-v0.md 4.3).
+        ingest::query_parameters unused;
+        if (const auto bad = ingest::parse_query(query_of(head.target), unused)) {
+            ++worker_.metrics().refused_bodies[index(reason::bad_query)];
+            keep_alive_ = false;
+            reply(refusal(bad->reason, bad->detail));
+            return false;
+        }
         refuse_body(reason::body_too_big, !head.expect_continue && body_expected_ <= 2 * limits.body);
         return false;
     }
@@ -107,13 +141,21 @@ bool session::begin_body() {
     }
     state_ = head.chunked ? state::chunked : state::body;
     const bool in_place = !head.chunked && head_size_ + body_expected_ <= in_.capacity;
-    if (head.chunked && in_.capacity < head_size_ + chunk_window &&
-        !worker_.buffers().grow(in_, head_size_ + chunk_window)) {
-        refuse_body(reason::no_memory, false);
-        return false;
+    if (head.chunked && in_.capacity < head_size_ + chunk_window) {
+        if (!worker_.buffers().grow(in_, head_size_ + chunk_window)) {
+            refuse_body(reason::no_memory, false);
+            return false;
+        }
+        // The buffer moved, and the head's views with it: read the head again where it is now.
+        parser_.emplace(limits.head, worker_.settings().server.client_ip_header);
+        if (parser_->parse_head(in_.view(), head_size_) != parse_state::done) {
+            close();
+            return false;
+        }
     }
     if (head.chunked || !in_place) {
-        body_ = worker_.buffers().acquire(std::min<std::uint64_t>(std::max<std::uint64_t>(body_expected_, 1), 256 * 1024));
+        const std::size_t arrived = in_.size - head_size_;
+        body_ = worker_.buffers().acquire(std::min<std::uint64_t>(body_expected_, std::max(arrived, first_body_step)));
         if (!body_) {
             refuse_body(reason::no_memory, false);
             return false;
@@ -168,13 +210,12 @@ void session::on_body(char* body, std::size_t size) {
 
 void session::capture(char* body, std::size_t size) {
     const request_head& head = parser_->head();
-    const std::size_t question = head.target.find('?');
     char ip[64];
 
     ingest::request rq;
     rq.route = route_.route;
-    rq.path = head.target.substr(0, question);
-    rq.query = question == std::string_view::npos ? std::string_view{} : head.target.substr(question + 1);
+    rq.path = head.target.substr(0, head.target.find('?'));
+    rq.query = query_of(head.target);
     rq.content_type = head.content_type;
     rq.content_encoding = head.content_encoding;
     rq.request_id = request_id();
@@ -229,9 +270,9 @@ void session::count(const ingest::outcome& result) {
     metrics.decoded_bytes.observe(payload_bounds, static_cast<double>(result.decoded_bytes));
 }
 
-void session::answer(const ingest::reply& answer, const ingest::outcome&) {
+void session::answer(const ingest::reply& answer, const ingest::outcome& result) {
     if (state_ == state::closed) return;
-    reply(answer);
+    reply(answer, dropped_header(result));
 }
 
 void session::answer_status_route() {
@@ -260,12 +301,11 @@ void session::answer_status_route() {
 }
 
 void session::reply(const ingest::reply& r, std::string_view extra) {
-    char retry[40];
+    std::string with_retry;
     if (r.retry_after) {
         // 1-5 s with jitter (D9), so that clients that failed together do not return together.
-        const auto seconds = 1 + worker_.random().next() % 5;
-        const auto end = fmt::format_to(retry, "retry-after: {}\r\n", seconds);
-        extra = {retry, static_cast<std::size_t>(end - retry)};
+        with_retry = fmt::format("retry-after: {}\r\n{}", 1 + worker_.random().next() % 5, extra);
+        extra = with_retry;
     }
     const std::string_view type = r.body.empty() ? std::string_view{} : r.json ? json_type : text_plain;
     reply(r.status, type, r.body, extra);

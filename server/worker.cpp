@@ -1,9 +1,12 @@
 #include "server/worker.hpp"
 
+#include <pthread.h>
+
 #include <ctime>
 
 #include <boost/asio/post.hpp>
 
+#include "server/logging.hpp"
 #include "server/response.hpp"
 #include "server/session.hpp"
 
@@ -23,6 +26,10 @@ using hook = boost::intrusive::member_hook<
 using deadline_list =
     boost::intrusive::list<session, hook, boost::intrusive::constant_time_size<false>>;
 using session_list = boost::intrusive::list<session, boost::intrusive::constant_time_size<false>>;
+
+std::size_t held_bytes(const flight& f) {
+    return f.batch.memory.capacity() + f.batch.records.capacity() * sizeof(kafka::record);
+}
 
 }  // namespace
 
@@ -44,8 +51,16 @@ worker::worker(const shared_state& shared, std::size_t index)
 worker::~worker() = default;
 
 void worker::run() {
+    ::pthread_setname_np(::pthread_self(), ("worker-" + std::to_string(index_)).c_str());
     tick();
-    context_.run();
+    for (bool again = true; again;) {
+        try {
+            context_.run();
+            again = false;
+        } catch (const std::exception& e) {   // out of memory in a handler: its connection is gone
+            log::error("a handler failed", {{"error", e.what()}});
+        }
+    }
     // Sessions that outlived the drain end here, while what they give back to still exists.
     std::vector<session_ptr> left;
     for (session& s : waiters_->all) left.emplace_back(&s);
@@ -165,7 +180,7 @@ flight* worker::take_flight() {
     }
     flight* f = free_flights_.back();
     free_flights_.pop_back();
-    kept_bytes_ -= f->batch.memory.capacity();
+    kept_bytes_ -= held_bytes(*f);
     return f;
 }
 
@@ -177,7 +192,7 @@ void worker::recycle(flight* f) {
     f->result = {};
     f->charged = 0;
     f->expired = f->counted = false;
-    const std::size_t held = f->batch.memory.capacity();
+    const std::size_t held = held_bytes(*f);
     if (kept_bytes_ + held <= kept_bytes_max) {
         kept_bytes_ += held;
         free_flights_.push_back(f);

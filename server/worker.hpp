@@ -140,8 +140,8 @@ private:
     ingest::random_source random_;
     worker_metrics metrics_;
     std::unique_ptr<waiters> waiters_;
-    boost::intrusive::list<flight> in_flight_;      // by time of launch
     std::vector<std::unique_ptr<flight>> flights_;  // all
+    boost::intrusive::list<flight> in_flight_;      // by time of launch
     std::vector<flight*> free_flights_;
     std::size_t kept_bytes_ = 0;                    // arenas of free flights
     std::string date_;

@@ -2,7 +2,7 @@
 # Builds headrace and runs its tests. Needs Debian 12 or 13, and root or passwordless sudo if
 # packages are missing.
 #
-#   tests/run.sh          everything that CI runs
+#   tests/run.sh          everything that CI runs (unit tests: with ASan and UBSan)
 #   tests/run.sh --unit   the inner loop: dev build and unit tests
 #   tests/run.sh --full   also the long suites
 #   tests/run.sh NAME...  only these suites (names as in the table at the end)
@@ -174,11 +174,10 @@ main() {
     fi
     install_packages build unit suites
     suite scripts scripts
-    suite unit unit dev
     suite examples examples
     suite quickstart quickstart
     suite e2e e2e
-    suite asan unit asan
+    suite unit unit asan
     suite differential differential 30
     suite corpus replay_corpus
     suite tsan unit tsan

@@ -529,3 +529,73 @@ TEST_CASE("a connection that finds no memory is told so and ends") {
     CHECK_THAT(r, ContainsSubstring("retry-after: "));
     CHECK(second.ended());
 }
+
+TEST_CASE("the head of a chunked request stays what it was while the body comes") {
+    harness h;
+    client c = h.connect();
+    // The body repeats addresses, so that a head that points into freed memory would show them.
+    std::string json = event.substr(0, event.size() - 1) + R"(,"properties":{"p":")";
+    while (json.size() < 6000) json += "9.9.9.9 ";
+    json += "\"}}";
+    char size[8];
+    std::snprintf(size, sizeof size, "%zx", json.size());
+    c.send("POST /e/?beacon=1 HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 203.0.113.7\r\nTransfer-Encoding: chunked\r\n\r\n");
+    c.send(std::string(size) + "\r\n" + json + "\r\n0\r\n\r\n");
+    CHECK(status(c.receive()) == 204);
+    REQUIRE(h.sink.values().size() == 1);
+    CHECK_THAT(h.sink.values()[0], ContainsSubstring("\"ip\":\"203.0.113.7\""));
+}
+
+TEST_CASE("large heads leave large bodies whole") {
+    harness h([](config::settings& s) { s.limits.head = 1 << 20; });
+    const std::string padding = "X-Padding: " + std::string(300'000, 'p') + "\r\n";
+    const std::string json = R"({"token":"T","event":"hi","distinct_id":"u1","properties":{"p":")" + std::string(690'000, 'x') + R"("}})";
+    client c = h.connect();
+    char size[16];
+    std::snprintf(size, sizeof size, "%zx", json.size());
+    c.send("POST /e HTTP/1.1\r\nHost: h\r\n" + padding + "Transfer-Encoding: chunked\r\n\r\n" + size + "\r\n" + json + "\r\n0\r\n\r\n");
+    CHECK(status(c.receive()) == 200);
+    c.send(post(json, padding) + post(event));
+    CHECK(status(c.receive()) == 200);
+    CHECK(status(c.receive()) == 200);
+    CHECK(h.sink.values().size() == 3);
+}
+
+TEST_CASE("a malformed head is timed from its first byte and belongs to no route") {
+    harness h;
+    client c = h.connect();
+    c.send("BAD\r\n\r\n");
+    CHECK(status(c.receive()) == 400);
+    const worker_metrics m = h.metrics();
+    const auto& series = m.http[path_labels.size() - 1][4][status_index(400)];
+    CHECK(series.count == 1);
+    CHECK(series.sum < 10);
+}
+
+TEST_CASE("a body for a path that does not exist is read away and the connection stays") {
+    harness h;
+    client c = h.connect();
+    c.send(post(event, "", "/flags/") + post(event));
+    CHECK(status(c.receive()) == 404);
+    CHECK(status(c.receive()) == 200);
+    CHECK(h.sink.values().size() == 1);
+}
+
+TEST_CASE("an answer names what was dropped on purpose") {
+    harness h;
+    client c = h.connect();
+    c.send(post(R"([{"event":"$performance_event"},{"event":"$performance_event"}])"));
+    const std::string r = c.receive();
+    CHECK(status(r) == 200);
+    CHECK_THAT(r, ContainsSubstring("x-headrace-dropped: performance_event;n=2\r\n"));
+    CHECK_THAT(r, ContainsSubstring("access-control-expose-headers: x-headrace-dropped\r\n"));
+}
+
+TEST_CASE("a bad query is told before a body that is too large") {
+    harness h;
+    client c = h.connect();
+    c.send("POST /e?_=now HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999\r\n\r\n");
+    const std::string r = c.receive();
+    CHECK(status(r) == 400);
+    CHECK(body(r) == "Failed to deserialize query string: invalid digit found in string");
+}
