@@ -3,6 +3,7 @@
 // that writes. Private to kafka/.
 #include "kafka/spool.hpp"
 #include "kafka/spool_instance.hpp"
+#include "kafka/spool_topics.hpp"
 #include "kafka/spool_writer.hpp"
 
 #include <atomic>
@@ -60,6 +61,7 @@ private:
         bool ok;
     };
 
+    bool next_of_any(stored_record&, std::uint32_t& instance);
     log_store& store_of(std::uint32_t instance) {
         return instance == 0 ? main_store_ : adopted_[instance - 1]->store;
     }
@@ -89,6 +91,7 @@ private:
     std::vector<std::unique_ptr<adopted_instance>> adopted_;  // never shrinks
     std::unique_ptr<log_writer> main_, dead_;
     std::function<void()> after_group_;
+    spool_topics topics_;  // the drain's
 
     std::atomic<append_job*> queue_{nullptr};  // newest first
     std::atomic<bool> broken_{false}, stopping_{false};

@@ -14,6 +14,8 @@ namespace {
 constexpr std::uint64_t dead_segment_max = 8ull << 20;
 // With less room than this the spool calls itself full.
 constexpr std::uint64_t full_margin = 1ull << 20;
+// Records of topics that are too many: stepped over in one call.
+constexpr int parked_at_once = 1'000;
 
 }  // namespace
 
@@ -152,13 +154,21 @@ spool_figures disk_spool::figures() const {
     return f;
 }
 
-bool disk_spool::next_unshipped(stored_record& out, std::uint32_t& instance) {
+bool disk_spool::next_of_any(stored_record& out, std::uint32_t& instance) {
     for (std::size_t i = 0; i < adopted_.size(); ++i) {
         instance = static_cast<std::uint32_t>(i + 1);
         if (adopted_[i]->store.next(out)) return true;
     }
     instance = 0;
     return options_.mode == spool_mode::backlog && main_store_.next(out);
+}
+
+bool disk_spool::next_unshipped(stored_record& out, std::uint32_t& instance) {
+    for (int i = 0; i < parked_at_once && next_of_any(out, instance); ++i) {
+        if (topics_.admits(out.topic)) return true;
+        park(instance, out.sequence);
+    }
+    return false;
 }
 
 std::unique_ptr<spool> open_spool(const spool_options& options, spool_disk& disk) {

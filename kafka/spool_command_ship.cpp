@@ -2,6 +2,7 @@
 #include "kafka/spool_command.hpp"
 #include "kafka/spool_segment.hpp"
 #include "kafka/spool_store.hpp"
+#include "kafka/spool_topics.hpp"
 
 #include <chrono>
 #include <filesystem>
@@ -51,8 +52,15 @@ bool ship_all(const taken_instance& instance, const ship_function& ship, std::ui
     stored_record r;
     bool ok = true;
     steady::time_point saved = steady::now();
+    spool_topics topics;
     while (ok && !interrupt_guard::interrupted() && store.next(r)) {
-        ok = ship(r);
+        ok = topics.admits(r.topic);
+        if (!ok)
+            complain(
+                "headrace spool: " + instance.entry.dir.string() + " names more than " +
+                std::to_string(spool_topics::names_max) + " topics"
+            );
+        ok = ok && ship(r);
         store.drained(r.sequence, ok);
         if (ok) ++shipped;
         if (steady::now() - saved < checkpoint_every) continue;

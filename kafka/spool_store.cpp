@@ -277,22 +277,35 @@ int log_store::checkpoint() {
 }
 
 void log_store::drop_shipped() {
-    const std::lock_guard lock(mutex_);
-    std::erase_if(segments_, [this](const auto& s) {
-        if (s->active || s->incomplete || s->left != 0 || s->visible_end != s->end) return false;
-        if (s->bad_bytes == 0) return disk_.unlink(s->path) >= 0;
-        auto bad = s->path;
-        bad.replace_extension(".bad");
-        return disk_.rename(s->path, bad) >= 0;
-    });
+    drop([](const segment& s) { return s.left == 0 && s.visible_end == s.end; });
 }
 
 void log_store::drop_older(std::int64_t newest_ns) {
-    const std::lock_guard lock(mutex_);
-    std::erase_if(segments_, [&](const auto& s) {
-        return !s->active && !s->incomplete && s->newest_ns < newest_ns &&
-               disk_.unlink(s->path) >= 0;
-    });
+    drop([newest_ns](const segment& s) { return s.newest_ns < newest_ns; });
+}
+
+// A disk that hangs must not hold up those who only want to look something up.
+void log_store::drop(const std::function<bool(const segment&)>& finished) {
+    struct dropped {
+        std::uint64_t number;
+        std::filesystem::path path;
+        bool bad;
+    };
+    std::vector<dropped> drops;
+    {
+        const std::lock_guard lock(mutex_);
+        for (const auto& s : segments_)
+            if (!s->active && !s->incomplete && finished(*s))
+                drops.push_back({s->header.number, s->path, s->left == 0 && s->bad_bytes != 0});
+    }
+    for (const dropped& d : drops) {
+        auto bad = d.path;
+        bad.replace_extension(".bad");
+        const int result = d.bad ? disk_.rename(d.path, bad) : disk_.unlink(d.path);
+        if (result < 0 && result != -ENOENT) continue;
+        const std::lock_guard lock(mutex_);
+        std::erase_if(segments_, [&](const auto& s) { return s->header.number == d.number; });
+    }
 }
 
 bool log_store::active_shipped() const {

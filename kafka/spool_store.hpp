@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -137,6 +138,7 @@ private:
     bool set_state(std::uint64_t sequence, std::uint8_t from_mask, std::uint8_t to);
     void set_gone(segment&, std::uint64_t begin, std::uint64_t end);
     static void finish_record(segment&, std::uint64_t index);
+    void drop(const std::function<bool(const segment&)>& finished);
     bool position_cursor();
     segment_reader::opened open_cursor(segment&, std::uint64_t sequence);
     bool cursor_at_end();

@@ -1,6 +1,7 @@
 // What the disk refuses to open or read: nothing of it is lost, and it is told.
 #include "kafka/spool_format.hpp"
 #include "kafka/spool_instance.hpp"
+#include "kafka/spool_topics.hpp"
 #include "tests/unit/kafka/spool_support.hpp"
 
 #include <fcntl.h>
@@ -246,6 +247,68 @@ TEST_CASE("a segment with damage in it is never unlinked, also when all around i
     store.drop_shipped();
     CHECK(store.nothing_left());
     CHECK(files_below(dir.path, ".bad").size() == 1);
+}
+
+TEST_CASE("a disk that hangs while a segment is removed blocks nobody who asks the store") {
+    struct hanging_disk final : spool_disk {
+        log_store* store = nullptr;
+        int unlinked = 0;
+        // Deadlocks, if the store's mutex is held meanwhile.
+        int unlink(const fs::path& p) override {
+            std::atomic<bool> answered{false};
+            std::thread other([&] {
+                static_cast<void>(store->figures());
+                store->shipped(1);
+                answered = true;
+            });
+            other.join();
+            if (answered) ++unlinked;
+            return spool_disk::unlink(p);
+        }
+    } disk;
+    temp_dir dir;
+    leave_backlog(dir.path, 3);
+    const fs::path path = files_below(dir.path, ".seg").at(0);
+    log_store store(disk, path.parent_path(), spool_log::main, true);
+    disk.store = &store;
+    store.load(true);
+    stored_record r;
+    while (store.next(r)) store.drained(r.sequence, true);
+    store.drop_shipped();
+    CHECK(disk.unlinked == 1);
+    CHECK(store.nothing_left());
+    CHECK(!fs::exists(path));
+}
+
+TEST_CASE("records of more topics than a spool may name stay where they are") {
+    temp_dir dir;
+    auto s = spool::open(options_for(dir.path, spool_mode::backlog));
+    constexpr std::size_t more = 5;
+    std::vector<content> contents;
+    for (std::size_t i = 0; i < spool_topics::names_max + more; ++i) {
+        contents.push_back(event("v"));
+        contents.back().topic = "t" + std::to_string(i);
+    }
+    contents.push_back(event("of a known topic"));
+    contents.back().topic = "t0";
+    test_job job(contents);
+    REQUIRE(s->append(job));
+    REQUIRE(job.wait() == std::optional(true));
+    std::size_t seen = 0;
+    CHECK(eventually([&] {
+        seen += drain_all(*s).size();
+        return seen == spool_topics::names_max + 1;
+    }));
+    CHECK(s->figures().records == more);
+    CHECK(drain_all(*s).empty());
+}
+
+TEST_CASE("a topic's index is never given twice") {
+    topic_table table;
+    for (int i = 0; i < 65'536; ++i) table.intern_dead_letters("d");
+    CHECK(table.at(65'535).index == 65'535);
+    CHECK_THROWS_AS(table.intern("one more"), std::length_error);
+    CHECK(table.size() == 65'536);
 }
 
 TEST_CASE("files that are not regular ones are not opened") {
