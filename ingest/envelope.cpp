@@ -56,6 +56,9 @@ std::string_view decimal(std::int64_t n, kafka::arena& memory) {
 
 }  // namespace
 
+// Room that is held between events.
+static constexpr std::size_t kept_max = 256 * 1024;
+
 char* envelope_writer::data_string(const slice& s, char* p) {
     p = put(p, "\\\"");
     if (s.escaped) {
@@ -147,6 +150,7 @@ std::string_view envelope_writer::write(
     *p++ = '}';
     out.value = between(begin, p);
     memory.shrink(begin, out.value.size());
+    if (escaped_.capacity() > kept_max) escaped_ = decoded_ = {};
 
     out.key = make_key(rq, ev, memory);
     // Plain texts stand unescaped in the value; the others live in the arena already.

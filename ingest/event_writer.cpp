@@ -43,10 +43,24 @@ void filter_members(std::string_view object, std::string& out, std::string& scra
     out += '}';
 }
 
+// Bytes that the record has at least: objects go in as they came, and a text of n bytes holds at
+// least n / 6 characters.
+std::size_t least_bytes(const envelope& ev) {
+    const std::size_t objects =
+        ev.data_properties.size() + ev.data_set.raw.size() + ev.data_set_once.raw.size();
+    return objects + (ev.data_event.raw.size() + ev.data_timestamp.raw.size()) / 6;
+}
+
 bool splits(const raw_event& ev, event_class kind) {
     const property_values& v = ev.values;
     if (kind == event_class::heatmap) return false;
     return v.heatmap_data || (v.prev_pageview_pathname && v.current_url);
+}
+
+reject too_big(const std::string& size, std::size_t limit) {
+    return {
+        reason::event_too_big,
+        "the event's record has " + size + " bytes, the limit is " + std::to_string(limit)};
 }
 
 slice string_slice(std::string_view quoted) { return {quoted, json_type::string, false}; }
@@ -127,6 +141,14 @@ written event_writer::write(
     };
     rewrite();
     out.skip_heatmap = result.split;
+    // Far too large: refused before room for its worst case is taken. AI events have a limit and a
+    // text of their own, judged below.
+    if (least_bytes(out) > record_bytes_max_ && !has_ai_prefix(out.event.bytes)) {
+        result.refused = too_big("more than " + std::to_string(record_bytes_max_), record_bytes_max_);
+        result.sink_limit = true;
+        result.split = result.rerouted = false;
+        return result;
+    }
 
     kafka::record& record = batch.add();
     record.to = lane_of(kind, out.historical, lanes_);
@@ -208,10 +230,7 @@ std::optional<reject> event_writer::check_size(
     }
     const std::size_t size = record_bytes(record);
     if (size <= record_bytes_max_) return std::nullopt;
-    return reject{
-        reason::event_too_big,
-        "the event's record has " + std::to_string(size) + " bytes, the limit is " +
-            std::to_string(record_bytes_max_)};
+    return too_big(std::to_string(size), record_bytes_max_);
 }
 
 }  // namespace headrace::ingest

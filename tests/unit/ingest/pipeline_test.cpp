@@ -384,3 +384,13 @@ TEST_CASE("AI events have a size limit of their own") {
         )
     );
 }
+
+TEST_CASE("An event that is far too large is refused before room for its worst case is taken") {
+    rig r;
+    std::string name(7'000'000, 'n');
+    for (std::size_t i = 0; i < name.size(); i += 2) name[i] = '\\';
+    const outcome out = r.send(R"({"token":"T","distinct_id":"1","event":")" + name + "\"}");
+    CHECK(out.answer.status == 413);
+    CHECK_THAT(out.answer.body, ContainsSubstring("more than 1000000 bytes"));
+    CHECK(r.batch.memory.capacity() < 3 * name.size());
+}
