@@ -84,7 +84,7 @@ struct kafka_settings {
     milliseconds ack_timeout{2'000};  // then the record is spooled (D21)
     topic_settings topics;
     std::string client_id = "headrace";
-    milliseconds linger{5};
+    milliseconds linger{1};
     std::string compression = "none";  // none lz4 snappy zstd gzip
     std::uint64_t message_max =
         1'000'000;  // bytes of key + value + headers + overhead, uncompressed

@@ -27,7 +27,7 @@ TEST_CASE("without any source every setting has its default and nothing is wrong
     CHECK_FALSE(out.has_errors());
     CHECK(wrong::all_problems(out).empty());
     CHECK(out.origins.at("kafka.brokers") == "default");
-    CHECK(out.settings.kafka.linger == std::chrono::milliseconds(5));
+    CHECK(out.settings.kafka.linger == std::chrono::milliseconds(1));
     CHECK(out.settings.server.listen.empty());
 }
 
