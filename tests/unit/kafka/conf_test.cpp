@@ -36,7 +36,7 @@ TEST_CASE("the default properties keep the promises and need no warning") {
     CHECK(m["bootstrap.servers"] == "a:9092,b:9092");
     CHECK(m["acks"] == "-1");
     CHECK(m["partitioner"] == "murmur2_random");
-    CHECK(m["linger.ms"] == "5");
+    CHECK(m["linger.ms"] == "1");
     CHECK(m["message.max.bytes"] == "1000000");
     CHECK(m["message.timeout.ms"] == "300000");
     CHECK(m["queue.buffering.max.kbytes"] == "65536");
