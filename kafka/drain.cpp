@@ -233,7 +233,7 @@ bool drain::gated(const stored_record& r, std::uint32_t instance, const topic& t
     return true;
 }
 
-stored_record drain::kept_record::view() const {
+stored_record kept_record::view() const {
     stored_record r;
     r.sequence = id.second;
     if (!null_key) r.key = key;

@@ -27,6 +27,17 @@
 
 namespace headrace::kafka {
 
+using stored_id = std::pair<std::uint32_t, std::uint64_t>;  // instance, sequence
+
+// A stored record that outlives the reader's buffer.
+struct kept_record {
+    stored_id id;
+    std::string key, value;
+    bool null_key = false;
+    std::vector<std::pair<std::string, std::optional<std::string>>> headers;
+    stored_record view() const;
+};
+
 class drain final : public drain_reports {
 public:
     static constexpr std::size_t window_records = 2'000;
@@ -56,21 +67,12 @@ public:
 
 private:
     using clock = std::chrono::steady_clock;
-    using stored_id = std::pair<std::uint32_t, std::uint64_t>;  // instance, sequence
     struct slot {
         stored_id id;
         const topic* to;
         std::size_t bytes;
         bool alone;
         bool scout;
-    };
-    // A record that the drain keeps itself.
-    struct kept_record {
-        stored_id id;
-        std::string key, value;
-        bool null_key = false;
-        std::vector<std::pair<std::string, std::optional<std::string>>> headers;
-        stored_record view() const;
     };
     struct gate {
         const topic* to = nullptr;

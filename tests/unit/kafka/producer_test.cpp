@@ -227,8 +227,10 @@ TEST_CASE("producers that end again and again are replaced in the same memory") 
         kafka::producer_pool::release(p, 1);
         CHECK(pool.replace_fatal().size() == 1);
         CHECK(eventually([&] {
-            const kafka::event_ptr event(rd_kafka_queue_poll(p.events(), 50));
-            if (event && rd_kafka_event_type(event.get()) == RD_KAFKA_EVENT_DR) ++p.reported;
+            {  // an event must not outlive its client
+                const kafka::event_ptr event(rd_kafka_queue_poll(p.events(), 50));
+                if (event && rd_kafka_event_type(event.get()) == RD_KAFKA_EVENT_DR) ++p.reported;
+            }
             pool.collect_retired();
             return p.client() == nullptr;
         }));
