@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <ctime>
+#include <iterator>
 
 #include <boost/asio/post.hpp>
 
@@ -214,7 +215,10 @@ bool worker::launch(flight* f) {
     const auto& counts = f->result.counts;
     metrics_.in_flight += counts.to_write + counts.dead_lettered;
     unanswered_.fetch_add(1, std::memory_order_relaxed);
-    in_flight_.push_back(*f);
+    // By start: the dead letters of an older request come in a second round (D21 counts from its start).
+    auto behind = in_flight_.end();
+    while (behind != in_flight_.begin() && std::prev(behind)->started > f->started) --behind;
+    in_flight_.insert(behind, *f);
     if (shared_.sink.submit(f->batch)) return true;
     in_flight_.erase(in_flight_.iterator_to(*f));
     unanswered_.fetch_sub(1, std::memory_order_relaxed);

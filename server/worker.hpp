@@ -141,7 +141,7 @@ private:
     worker_metrics metrics_;
     std::unique_ptr<waiters> waiters_;
     std::vector<std::unique_ptr<flight>> flights_;  // all
-    boost::intrusive::list<flight> in_flight_;      // by time of launch
+    boost::intrusive::list<flight> in_flight_;      // by start of the request
     std::vector<flight*> free_flights_;
     std::size_t kept_bytes_ = 0;                    // arenas of free flights
     std::string date_;

@@ -1,7 +1,10 @@
 // What the sink decided about a request's records: counting (D19) and answering.
 #include <algorithm>
 #include <ctime>
+#include <string>
+#include <string_view>
 
+#include "ingest/answer.hpp"
 #include "server/session.hpp"
 #include "server/worker.hpp"
 
@@ -53,22 +56,34 @@ std::string_view ip_in(std::string_view value) {
     return value.substr(0, value.find('"'));
 }
 
-// Adds the too large events to the list of a success answer, which ends with "]" or has none yet.
+// Adds the too large events to the list of a success answer, which names at most listed_max and
+// then the number of all (D6). Quotes inside the body's texts are escaped: keys are found as text.
 void list_too_large(std::string& body, const kafka::batch& b) {
+    constexpr std::string_view entry_start = "{\"index\":", count_key = ",\"rejected_count\":";
+    if (body.empty()) return;   // 204
+    std::size_t listed = 0;
+    for (std::size_t at = 0; (at = body.find(entry_start, at)) != std::string::npos; ++at) ++listed;
+    std::size_t all = listed;
+    if (const std::size_t at = body.find(count_key); at != std::string::npos) {
+        all = std::stoul(body.substr(at + count_key.size()));
+        body.erase(at, body.size() - 1 - at);
+    }
     std::string entries;
     for (const kafka::record& r : b.records) {
         if (!too_large(r)) continue;
-        entries += entries.empty() ? "" : ",";
-        entries += "{\"index\":" + std::to_string(r.event_index) + ",\"reason\":\"";
+        ++all;
+        if (listed >= ingest::listed_max) continue;
+        entries += listed++ == 0 ? "" : ",";
+        entries += entry_start;
+        entries += std::to_string(r.event_index) + ",\"reason\":\"";
         entries += ingest::describe(reason::event_too_big).label;
         entries += "\"}";
     }
-    if (body.empty() || entries.empty()) return;   // 204; halves of events only
-    const std::size_t list_end = body.rfind(']');
-    if (list_end == std::string::npos)
+    if (const std::size_t end = body.rfind(']'); end != std::string::npos)
+        body.insert(end, entries);
+    else if (!entries.empty())
         body.insert(body.size() - 1, ",\"rejected\":[" + entries + "]");
-    else
-        body.insert(list_end, "," + entries);
+    if (all > listed) body.insert(body.size() - 1, std::string(count_key) + std::to_string(all));
 }
 
 }  // namespace

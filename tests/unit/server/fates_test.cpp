@@ -175,3 +175,31 @@ TEST_CASE("a dead letter that the broker refuses is counted as dropped") {
     CHECK(dropped(m, ingest::drop_cause::dead_letter_refused) == 1);
     CHECK(m.in_flight == 0);
 }
+
+TEST_CASE("an answer lists at most a hundred refused events and says how many there are") {
+    harness h([](const kafka::record& r) {
+        const bool big = r.value.find("\"event\":\"big\"") != std::string_view::npos;
+        return r.kind == record_kind::event && big ? fate::too_large : fate::acked;
+    });
+    const auto batch = [](int nameless, int big) {
+        std::string body = R"({"api_key":"T","batch":[{"event":"ok","distinct_id":"1"})";
+        for (int i = 0; i < nameless; ++i) body += R"(,{"distinct_id":"1"})";
+        for (int i = 0; i < big; ++i) body += R"(,{"event":"big","distinct_id":"1"})";
+        return body + "]}";
+    };
+    const auto listed = [](const std::string& answer) {
+        std::size_t n = 0;
+        for (std::size_t at = 0; (at = answer.find("{\"index\":", at)) != std::string::npos; ++at) ++n;
+        return n;
+    };
+    const std::string few = h.post(batch(1, 2));
+    CHECK_THAT(few, ContainsSubstring(
+        R"("rejected":[{"index":1,"reason":"missing_event_name"},{"index":2,"reason":"event_too_big"},)"
+        R"({"index":3,"reason":"event_too_big"}]})"));
+    const std::string many = h.post(batch(2, 130));
+    CHECK(listed(many) == 100);
+    CHECK_THAT(many, ContainsSubstring(R"(],"rejected_count":132})"));
+    const std::string both = h.post(batch(110, 20));
+    CHECK(listed(both) == 100);
+    CHECK_THAT(both, ContainsSubstring(R"(],"rejected_count":130})"));
+}

@@ -46,7 +46,13 @@ public:
                kafka::batch::decided | kafka::batch::released, large);
         return true;
     }
-    void expire(kafka::batch&) noexcept override { ++expired; }
+    void expire(kafka::batch& b) noexcept override {
+        {
+            const std::lock_guard lock(mutex_);
+            expired_values_.emplace_back(b.records.front().value);
+        }
+        ++expired;
+    }
     std::size_t record_bytes_max() const noexcept override { return 1'000'000; }
     kafka::sink_health health() const override { return {.kafka_ok = true, .reason = {}}; }
     kafka::sink_stats stats() const override { return {}; }
@@ -61,6 +67,17 @@ public:
         const std::lock_guard lock(mutex_);
         return values_;
     }
+    std::vector<std::string> expired_values() {
+        const std::lock_guard lock(mutex_);
+        return expired_values_;
+    }
+    // Decides the oldest held batch: its first record is too large for the broker.
+    void refuse_oldest() {
+        const std::lock_guard lock(mutex_);
+        kafka::batch* const b = held_.front();
+        held_.erase(held_.begin());
+        decide(*b, kafka::fate::acked, kafka::batch::decided | kafka::batch::released, true);
+    }
 
 private:
     static void decide(kafka::batch& b, kafka::fate f, std::uint8_t flags, bool large = false) {
@@ -72,7 +89,7 @@ private:
         if (list != nullptr) home->push(list);
     }
     std::mutex mutex_;
-    std::vector<std::string> values_;
+    std::vector<std::string> values_, expired_values_;
     std::vector<kafka::batch*> held_;
 };
 
@@ -598,4 +615,31 @@ TEST_CASE("a bad query is told before a body that is too large") {
     const std::string r = c.receive();
     CHECK(status(r) == 400);
     CHECK(body(r) == "Failed to deserialize query string: invalid digit found in string");
+}
+
+TEST_CASE("a second round for dead letters keeps the deadlines of its request") {
+    harness h([](config::settings& s) {
+        s.kafka.ack_timeout = milliseconds(1'500);
+        s.server.answer_timeout = milliseconds(6'000);
+    });
+    h.sink.how = controlled_sink::mode::hold;
+    const auto wait_for = [&h](std::size_t submitted) {
+        const auto until = std::chrono::steady_clock::now() + patience;
+        while (h.sink.values().size() < submitted && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+        REQUIRE(h.sink.values().size() == submitted);
+    };
+    client older = h.connect(), younger = h.connect();
+    older.send(post(event));
+    wait_for(1);
+    younger.send(post(event));
+    wait_for(2);
+    h.sink.refuse_oldest();   // its dead letter is submitted behind the younger request
+    wait_for(3);
+    const auto until = std::chrono::steady_clock::now() + patience;
+    while (h.sink.expired < 2 && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+    REQUIRE(h.sink.expired_values().size() == 2);
+    CHECK_THAT(h.sink.expired_values()[0], ContainsSubstring("\"reason\":\"event_too_big\""));
+    h.sink.release_all();
+    CHECK(status(older.receive()) == 413);
+    CHECK(status(younger.receive()) == 200);
 }
